@@ -1,0 +1,139 @@
+//! Captures: files, directories, standard input or any reader, in pcap or pcapng, to batches of packets.
+//!
+//! In come bytes, in large blocks and plain reads. Out go [`Batch`]es: the bytes of a block and where each packet lies in
+//! them. Nothing is copied but the tail of a block that ends inside a packet. What is wrong with a file is told in its
+//! [`CaptureFile`] and never stops the others. The only user of pcap-parser.
+
+use crate::error::Error;
+use crate::flow::{PacketId, Timestamp};
+
+/// What the first bytes of a packet are: a value of <https://www.tcpdump.org/linktypes.html>, without the bits above 16
+/// that say how long a frame check sequence is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkType(pub u16);
+
+/// Where a packet lies in its [`Batch`], and what the capture says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// Its number in the file, from 1.
+    pub number: u64,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Where its bytes begin in [`Batch::bytes`].
+    pub offset: u32,
+    /// How many bytes were captured.
+    pub captured: u32,
+    /// How many bytes it had on the wire: at least [`Self::captured`] in a sound capture.
+    pub original: u32,
+    /// What its first bytes are.
+    pub link_type: LinkType,
+}
+
+/// A block of a capture and where its packets are. Made to be used again and again.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Which file: [`PacketId::file`].
+    file: u32,
+    bytes: Vec<u8>,
+    packets: Vec<Packet>,
+}
+
+impl Batch {
+    /// The packets in the order of the file.
+    #[must_use]
+    pub fn packets(&self) -> &[Packet] {
+        &self.packets
+    }
+
+    /// The bytes in which the packets lie.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The captured bytes of `packet`, which must be of this batch.
+    #[must_use]
+    pub fn bytes_of(&self, packet: &Packet) -> &[u8] {
+        let start = packet.offset as usize;
+        self.bytes.get(start..start + packet.captured as usize).unwrap_or_default()
+    }
+
+    /// The identity of `packet`, which must be of this batch.
+    #[must_use]
+    pub const fn id_of(&self, packet: &Packet) -> PacketId {
+        PacketId { file: self.file, number: packet.number }
+    }
+}
+
+/// What became of one capture file.
+#[derive(Debug)]
+pub struct CaptureFile {
+    /// The name as it was given; below a directory, the directory as given and the path in it.
+    pub name: String,
+    /// Its format; `None` if it could not be opened or is no capture.
+    pub format: Option<Format>,
+    /// Packets in it.
+    pub packets: u64,
+    /// Bytes read of it.
+    pub bytes: u64,
+    /// The earliest time of a packet.
+    pub first_packet_at: Option<Timestamp>,
+    /// The latest time of a packet.
+    pub last_packet_at: Option<Timestamp>,
+    /// The link types of its packets, each once, in order of first appearance.
+    pub link_types: Vec<LinkType>,
+    /// Packets of which the capture holds less than was on the wire.
+    pub truncated_packets: u64,
+    /// Bytes that belong to no sound record.
+    pub damaged_bytes: u64,
+    /// Packets that the capturing program says it dropped; `None` if it does not say.
+    pub dropped_by_capture: Option<u64>,
+    /// What was wrong, in the order of the file.
+    pub problems: Vec<Problem>,
+}
+
+/// A capture file format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The classic libpcap format, in any byte order and resolution.
+    Pcap,
+    /// The pcapng format.
+    Pcapng,
+}
+
+impl Format {
+    /// The name that tables use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pcap => "pcap",
+            Self::Pcapng => "pcapng",
+        }
+    }
+}
+
+/// What was wrong with a capture file. Its text says the file, the place, what was expected and what was found.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The file, or the rest of it, could not be analysed.
+    #[error(transparent)]
+    Error(#[from] Error),
+    /// A damaged place, after which the analysis went on or the file ended.
+    #[error(
+        "{path}: after packet {packet}, at byte {offset}: expected {expected}, found {found}; {skipped} bytes skipped"
+    )]
+    Damage {
+        /// The capture, as it was named.
+        path: String,
+        /// The number of the last packet before it; 0 before the first.
+        packet: u64,
+        /// Where in the file, after decompression.
+        offset: u64,
+        /// What a sound file has there.
+        expected: String,
+        /// What this one has.
+        found: String,
+        /// Bytes that were skipped to go on.
+        skipped: u64,
+    },
+}

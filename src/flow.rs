@@ -1,0 +1,269 @@
+//! The words that every layer shares: which flow a packet belongs to, which way it went, which packet it was, and when.
+//!
+//! Nothing here reads bytes or keeps state.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// A moment of the capture: nanoseconds since 1970-01-01T00:00:00 UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The moment `nanoseconds` after the epoch; negative ones lie before it.
+    #[must_use]
+    pub const fn from_nanos(nanoseconds: i64) -> Self {
+        Self(nanoseconds)
+    }
+
+    /// Nanoseconds since the epoch.
+    #[must_use]
+    pub const fn as_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// Milliseconds from `earlier` to `self`, negative if `earlier` is the later one.
+    #[must_use]
+    pub fn millis_since(self, earlier: Self) -> f64 {
+        // The cast rounds above 2^53 ns, about 104 days, to a few nanoseconds.
+        self.0.saturating_sub(earlier.0) as f64 / 1e6
+    }
+}
+
+/// One packet of one capture file.
+///
+/// Ordered as the analysis read them: by file, then by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PacketId {
+    /// Which capture file, from 0, in the order in which they are analysed.
+    pub file: u32,
+    /// The number of the packet in its file, from 1: Wireshark's `frame.number`.
+    pub number: u64,
+}
+
+/// One end of a TCP connection.
+///
+/// IPv4 addresses are kept in their IPv4-mapped IPv6 form (RFC 4291 section 2.5.5.2), so that all have one size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    address: [u8; 16],
+    port: u16,
+}
+
+impl Endpoint {
+    /// The end at `address` and `port`.
+    #[must_use]
+    pub fn new(address: IpAddr, port: u16) -> Self {
+        match address {
+            IpAddr::V4(v4) => Self::from_v4(v4.octets(), port),
+            IpAddr::V6(v6) => Self::from_v6(v6.octets(), port),
+        }
+    }
+
+    /// The end at the IPv4 address with these `octets`.
+    #[must_use]
+    pub const fn from_v4(octets: [u8; 4], port: u16) -> Self {
+        let [a, b, c, d] = octets;
+        Self { address: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d], port }
+    }
+
+    /// The end at the IPv6 address with these `octets`.
+    #[must_use]
+    pub const fn from_v6(octets: [u8; 16], port: u16) -> Self {
+        Self { address: octets, port }
+    }
+
+    /// The address, as IPv4 where it is one.
+    #[must_use]
+    pub fn ip(&self) -> IpAddr {
+        Ipv6Addr::from(self.address).to_canonical()
+    }
+
+    /// The TCP port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ip() {
+            IpAddr::V4(v4) => write!(f, "{v4}:{}", self.port),
+            IpAddr::V6(v6) => write!(f, "[{v6}]:{}", self.port),
+        }
+    }
+}
+
+/// Which of a flow's two ends sent a segment. It says nothing of client and server: see [`Role`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From [`FlowKey::low`] to [`FlowKey::high`].
+    FromLow,
+    /// From [`FlowKey::high`] to [`FlowKey::low`].
+    FromHigh,
+}
+
+impl Direction {
+    /// The other way.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::FromLow => Self::FromHigh,
+            Self::FromHigh => Self::FromLow,
+        }
+    }
+}
+
+/// What the WebSocket handshake made of an end: who asked, who answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The end that sent the request.
+    Client,
+    /// The end that answered it.
+    Server,
+}
+
+impl Role {
+    /// The other end.
+    #[must_use]
+    pub const fn peer(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+
+    /// The name that tables use: `client` or `server`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// A value for each of the two ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PerRole<T> {
+    /// The client's.
+    pub client: T,
+    /// The server's.
+    pub server: T,
+}
+
+impl<T> PerRole<T> {
+    /// The value of `role`.
+    #[must_use]
+    pub const fn get(&self, role: Role) -> &T {
+        match role {
+            Role::Client => &self.client,
+            Role::Server => &self.server,
+        }
+    }
+
+    /// The value of `role`, to change.
+    #[must_use]
+    pub const fn get_mut(&mut self, role: Role) -> &mut T {
+        match role {
+            Role::Client => &mut self.client,
+            Role::Server => &mut self.server,
+        }
+    }
+}
+
+/// The two ends of a TCP flow and the network they are on, the same for both directions and on every machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FlowKey {
+    low: Endpoint,
+    high: Endpoint,
+    scope: u32,
+}
+
+impl FlowKey {
+    /// The flow of a segment from `source` to `destination`, and which way that segment went.
+    ///
+    /// `scope` tells networks apart that use the same addresses: 0 for none, else made of VLAN and tunnel identifiers.
+    #[must_use]
+    pub fn of(source: Endpoint, destination: Endpoint, scope: u32) -> (Self, Direction) {
+        if source <= destination {
+            (Self { low: source, high: destination, scope }, Direction::FromLow)
+        } else {
+            (Self { low: destination, high: source, scope }, Direction::FromHigh)
+        }
+    }
+
+    /// The end that sends in `direction`.
+    #[must_use]
+    pub const fn sender(&self, direction: Direction) -> Endpoint {
+        match direction {
+            Direction::FromLow => self.low,
+            Direction::FromHigh => self.high,
+        }
+    }
+
+    /// The end that sorts first.
+    #[must_use]
+    pub const fn low(&self) -> Endpoint {
+        self.low
+    }
+
+    /// The end that sorts last.
+    #[must_use]
+    pub const fn high(&self) -> Endpoint {
+        self.high
+    }
+
+    /// Which of `shards` this flow is worked on in. It spreads work and is the same on every machine; the hash that
+    /// protects the flow tables is another, seeded one.
+    #[must_use]
+    pub fn shard(&self, shards: usize) -> usize {
+        let mut mixed = u64::from(self.scope) ^ (u64::from(self.low.port) << 32) ^ (u64::from(self.high.port) << 48);
+        for address in [&self.low.address, &self.high.address] {
+            for half in address.as_chunks::<8>().0 {
+                mixed = (mixed ^ u64::from_le_bytes(*half)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+            }
+        }
+        // The high bits are the well mixed ones.
+        (((mixed >> 32) * shards as u64) >> 32) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn v4(last: u8, port: u16) -> Endpoint {
+        Endpoint::from_v4([10, 0, 0, last], port)
+    }
+
+    #[test]
+    fn both_directions_have_one_key() {
+        let (there, forward) = FlowKey::of(v4(1, 50000), v4(2, 80), 7);
+        let (back, backward) = FlowKey::of(v4(2, 80), v4(1, 50000), 7);
+        assert_eq!(there, back);
+        assert_eq!(forward.opposite(), backward);
+        assert_eq!(there.sender(forward), v4(1, 50000));
+    }
+
+    #[test]
+    fn scope_tells_flows_apart() {
+        assert_ne!(FlowKey::of(v4(1, 1), v4(2, 2), 1).0, FlowKey::of(v4(1, 1), v4(2, 2), 2).0);
+    }
+
+    #[test]
+    fn endpoints_print_as_their_own_family() {
+        assert_eq!(v4(1, 80).to_string(), "10.0.0.1:80");
+        assert_eq!(Endpoint::new("2001:db8::1".parse().unwrap(), 443).to_string(), "[2001:db8::1]:443");
+    }
+
+    #[test]
+    fn shards_are_evenly_used() {
+        let mut counts = [0_usize; 16];
+        for port in 1024..9216 {
+            counts[FlowKey::of(v4(1, port), v4(2, 80), 0).0.shard(16)] += 1;
+        }
+        assert!(counts.iter().all(|&count| (300..=800).contains(&count)), "{counts:?}");
+    }
+}

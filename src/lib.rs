@@ -1,0 +1,11 @@
+//! Tells why WebSockets closed, from packet captures alone.
+
+pub mod analyze;
+pub mod capture;
+pub mod close_code;
+pub mod connection;
+pub mod error;
+pub mod flow;
+pub mod limits;
+pub mod packet;
+pub mod websocket;

@@ -1,0 +1,66 @@
+//! Every bound in one place: its unit, its value, and why it is that.
+//!
+//! No input may make the program allocate without bound; whatever grows with the input has its limit here.
+
+/// Bytes that are read from a capture in one go, and so the usual size of a batch. Large enough that the work between
+/// two batches outweighs the hand-over, small enough that two of them stay in a shared cache.
+pub const BATCH_BYTES: usize = 1 << 20;
+
+/// Bytes of one captured packet or pcapng block that are believed. The largest snap length in use is 256 KiB; pcapng
+/// options and comments may add to it. A longer record is damage.
+pub const RECORD_BYTES: usize = 16 << 20;
+
+/// Interfaces of one pcapng section. Each costs a few bytes; real captures have fewer than a hundred.
+pub const INTERFACES: usize = 65_536;
+
+/// Directories below the one that was named, so that a loop of links ends.
+pub const DIRECTORY_DEPTH: usize = 64;
+
+/// Shards that the flows are spread over. Many more than cores, so that a busy flow keeps no core waiting; few enough
+/// that a batch still has work for each.
+pub const SHARDS: usize = 64;
+
+/// Flows that one shard remembers, over all shards about a million. Beyond it those idle longest are ended as if the
+/// capture had ended.
+pub const FLOWS_PER_SHARD: usize = 16_384;
+
+/// Bytes of one direction that wait for a hole before them to be filled. A window of that size is rare, and a hole that
+/// outlives it was lost by the capture.
+pub const OUT_OF_ORDER_BYTES: usize = 4 << 20;
+
+/// Segments of one direction that wait for a hole before them, however small they are.
+pub const OUT_OF_ORDER_SEGMENTS: usize = 4096;
+
+/// Bytes that an acknowledgement or a segment may lie ahead of what was seen and still be believed: the largest TCP
+/// window (RFC 7323 section 2.3). Further ahead it is a stray of another connection, or damage.
+pub const WINDOW_BYTES: u64 = 1 << 30;
+
+/// Bytes of an HTTP head. Servers refuse heads from 8 to 64 KiB on.
+pub const HTTP_HEAD_BYTES: usize = 64 << 10;
+
+/// Header fields of an HTTP head. Servers refuse more than about a hundred.
+pub const HTTP_HEADERS: usize = 128;
+
+/// HTTP requests of one connection that wait for their answers.
+pub const HTTP_PIPELINE: usize = 256;
+
+/// Bytes that a client may send behind its upgrade request before the answer is seen.
+pub const EARLY_BYTES: usize = 64 << 10;
+
+/// Bytes that the search for the next frame after a gap holds back, per direction.
+pub const RESYNC_BYTES: usize = 16 << 10;
+
+/// Bytes of a Close frame's body that are kept. RFC 6455 section 5.5 allows 125; what breaks that rule is still shown.
+pub const CLOSE_BODY_BYTES: usize = 4096;
+
+/// Bytes that are unmasked and validated at once: it fits the first-level cache with room to spare.
+pub const PIECE_BYTES: usize = 8 << 10;
+
+/// Bytes before, and bytes from, the first bad byte that `context_hex` shows.
+pub const CONTEXT_BYTES: usize = 16;
+
+/// Rows that one connection adds to one table. Later ones are counted, and one row of its own says so.
+pub const ROWS_PER_CONNECTION: usize = 1000;
+
+/// Buckets of the time series for one close code: a year in steps of a second is refused, a day is not.
+pub const TIME_BUCKETS: usize = 1_000_000;
