@@ -6,6 +6,8 @@ pub mod close_code;
 pub mod connection;
 pub mod error;
 pub mod flow;
+pub mod http;
 pub mod limits;
 pub mod packet;
+pub mod tcp;
 pub mod websocket;

@@ -64,3 +64,10 @@ pub const ROWS_PER_CONNECTION: usize = 1000;
 
 /// Buckets of the time series for one close code: a year in steps of a second is refused, a day is not.
 pub const TIME_BUCKETS: usize = 1_000_000;
+
+/// Nanoseconds of capture time that a connection is kept after both its ends, for packets that were captured late.
+pub const LINGER_NANOS: i64 = 5_000_000_000;
+
+/// Bytes that a segment may lie from the end of a connection that is over and still belong to it. Further away it is of
+/// a later connection on the same ports.
+pub const STRAGGLER_BYTES: u32 = 1 << 20;

@@ -1,0 +1,112 @@
+//! TCP: segments to the bytes that each end sent, in order, with the holes of the capture as facts.
+//!
+//! In come [`Segment`](crate::packet::Segment)s in the order of capture; out go data, gaps and ends, to an
+//! [`Application`] that the layer above provides. In-order payload is handed on as a slice of the capture; only bytes
+//! that wait for a hole are copied. Stream offsets count bytes from 0 at the first one after the SYN, or at the first
+//! one seen of a connection that began before the capture.
+
+mod reassembler;
+mod sequence;
+mod table;
+
+use crate::flow::{Direction, FlowKey, PacketId, Timestamp};
+
+pub use reassembler::{Reassembler, Sink};
+pub use sequence::SequenceNumber;
+pub use table::FlowTable;
+
+/// The packet that brought something, and what its sender had received by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The packet.
+    pub packet: PacketId,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// How many bytes of the other direction its sender acknowledged, as a stream offset; `None` without an ACK, or
+    /// while nothing is known of that direction.
+    pub acknowledged: Option<u64>,
+}
+
+/// Where a TCP connection begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowStart {
+    /// Its two ends.
+    pub key: FlowKey,
+    /// Its first packet.
+    pub packet: PacketId,
+    /// When that was captured.
+    pub time: Timestamp,
+    /// The first packet of the conversation that Wireshark counts it to. It differs from [`Self::packet`] where ports
+    /// are used again and the SYN is not in the capture.
+    pub conversation: PacketId,
+    /// Whether its SYN is in the capture.
+    pub syn_seen: bool,
+}
+
+/// How a sender ended its direction, or the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndKind {
+    /// FIN: no more data from this sender.
+    Fin,
+    /// RST: nothing more in either direction.
+    Reset,
+}
+
+/// The first FIN or RST of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowEnd {
+    /// Who sent it.
+    pub sender: Direction,
+    /// Which it was.
+    pub kind: EndKind,
+    /// The packet.
+    pub packet: PacketId,
+    /// When that was captured.
+    pub time: Timestamp,
+}
+
+/// What the tracker knows of a connection when it is over, or when the capture is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowSummary {
+    /// The first FIN or RST; `None` if the connection's end is not in the capture.
+    pub end: Option<FlowEnd>,
+    /// The last packet of the connection.
+    pub last_packet: PacketId,
+}
+
+/// Whether an application wants to see more of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Go on.
+    Keep,
+    /// The flow is none of the application's business: its later segments are not looked into.
+    Ignore,
+}
+
+/// What is spoken over a TCP connection. Fed by a [`FlowTable`], one for each connection that carries data.
+pub trait Application: Sized {
+    /// Where results go. One for each table, handed to every call.
+    type Output: Default;
+
+    /// A connection whose first data are about to come.
+    fn new(start: &FlowStart) -> Self;
+
+    /// `bytes` follow at stream offset `offset`; `at` is the packet that holds them.
+    fn data(
+        &mut self,
+        from: Direction,
+        offset: u64,
+        bytes: &[u8],
+        at: &Arrival,
+        output: &mut Self::Output,
+    ) -> Interest;
+
+    /// `length` bytes at stream offset `offset` are not in the capture; `at` is the packet that showed it.
+    fn gap(&mut self, from: Direction, offset: u64, length: u64, at: &Arrival, output: &mut Self::Output) -> Interest;
+
+    /// A retransmission at stream offset `offset` differs from the first copy, which was used.
+    fn conflict(&mut self, from: Direction, offset: u64, at: &Arrival);
+
+    /// The connection is over, or the capture is.
+    fn finish(self, summary: &FlowSummary, output: &mut Self::Output);
+}
