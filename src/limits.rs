@@ -54,7 +54,7 @@ pub const RESYNC_BYTES: usize = 16 << 10;
 pub const CLOSE_BODY_BYTES: usize = 4096;
 
 /// Bytes that are unmasked and validated at once: it fits the first-level cache with room to spare.
-pub const PIECE_BYTES: usize = 8 << 10;
+pub const PIECE_BYTES: usize = 2 << 10;
 
 /// Bytes before, and bytes from, the first bad byte that `context_hex` shows.
 pub const CONTEXT_BYTES: usize = 16;
@@ -71,3 +71,6 @@ pub const LINGER_NANOS: i64 = 5_000_000_000;
 /// Bytes that a segment may lie from the end of a connection that is over and still belong to it. Further away it is of
 /// a later connection on the same ports.
 pub const STRAGGLER_BYTES: u32 = 1 << 20;
+
+/// Bytes of a connection that began before the capture in which an HTTP head is looked for.
+pub const PROBED_BYTES: usize = 64 << 10;

@@ -113,10 +113,8 @@ impl Head for Response {
         let mut response = httparse::Response::new(&mut headers);
         match response.parse(bytes) {
             Ok(Status::Complete(length)) => {
-                let head = Self {
-                    status: response.code.unwrap_or_default(),
-                    fields: Fields::from_parsed(response.headers),
-                };
+                let head =
+                    Self { status: response.code.unwrap_or_default(), fields: Fields::from_parsed(response.headers) };
                 Ok(Some((head, length)))
             }
             Ok(Status::Partial) => Ok(None),

@@ -88,6 +88,12 @@ impl Reader {
         Ok(Progress { used: bytes.len(), head: None })
     }
 
+    /// Whether the next byte begins a head.
+    #[must_use]
+    pub fn is_between_messages(&self) -> bool {
+        matches!(&self.state, State::Head(read) if read.is_empty())
+    }
+
     /// What follows the head that was just read.
     pub fn body(&mut self, body: Body) {
         self.state = if body == Body::Length(0) { State::default() } else { State::Body(body) };

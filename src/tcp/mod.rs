@@ -72,6 +72,8 @@ pub struct FlowSummary {
     pub end: Option<FlowEnd>,
     /// The last packet of the connection.
     pub last_packet: PacketId,
+    /// When that was captured.
+    pub last_time: Timestamp,
 }
 
 /// Whether an application wants to see more of a flow.
@@ -92,14 +94,8 @@ pub trait Application: Sized {
     fn new(start: &FlowStart) -> Self;
 
     /// `bytes` follow at stream offset `offset`; `at` is the packet that holds them.
-    fn data(
-        &mut self,
-        from: Direction,
-        offset: u64,
-        bytes: &[u8],
-        at: &Arrival,
-        output: &mut Self::Output,
-    ) -> Interest;
+    fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival, output: &mut Self::Output)
+    -> Interest;
 
     /// `length` bytes at stream offset `offset` are not in the capture; `at` is the packet that showed it.
     fn gap(&mut self, from: Direction, offset: u64, length: u64, at: &Arrival, output: &mut Self::Output) -> Interest;

@@ -275,7 +275,8 @@ impl Waiting {
         let end = offset + length;
         let mut holes = Vec::new();
         let mut position = offset;
-        for (start, piece_end) in self.overlapping(offset, end).map(|(start, piece)| (start, start + piece.content.len()))
+        for (start, piece_end) in
+            self.overlapping(offset, end).map(|(start, piece)| (start, start + piece.content.len()))
         {
             if start > position {
                 holes.push((position, start - position));

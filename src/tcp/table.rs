@@ -104,8 +104,7 @@ impl<A: Application> FlowTable<A> {
             self.conversations.push(packet);
         }
         if reuse != Reuse::None {
-            let conversation =
-                if reuse == Reuse::NewConversation { packet } else { flow.start.conversation };
+            let conversation = if reuse == Reuse::NewConversation { packet } else { flow.start.conversation };
             let old = std::mem::replace(flow, Flow::new(segment, packet, time, conversation));
             old.finish(&mut self.output);
         }
@@ -172,13 +171,7 @@ enum Reuse {
 
 impl<A: Application> Flow<A> {
     fn new(segment: &Segment, packet: PacketId, time: Timestamp, conversation: PacketId) -> Self {
-        let start = FlowStart {
-            key: segment.key,
-            packet,
-            time,
-            conversation,
-            syn_seen: segment.flags.has(Flags::SYN),
-        };
+        let start = FlowStart { key: segment.key, packet, time, conversation, syn_seen: segment.flags.has(Flags::SYN) };
         Self { start, initial: [None; 2], end: None, last: packet, last_time: time, state: State::Silent }
     }
 
@@ -249,8 +242,7 @@ impl<A: Application> Flow<A> {
             return;
         };
         let first = self.end.is_none();
-        let end =
-            FlowEnd { sender: segment.direction, kind, packet: self.last, time: self.last_time };
+        let end = FlowEnd { sender: segment.direction, kind, packet: self.last, time: self.last_time };
         let end = *self.end.get_or_insert(end);
         // A half-closed connection may live on for long; only its second end, or a reset, is the end of both.
         if kind == EndKind::Reset || (!first && end.sender != segment.direction) {
@@ -260,9 +252,8 @@ impl<A: Application> Flow<A> {
 
     fn wake(&mut self) {
         let syn_seen = self.start.syn_seen;
-        let reassembler = |initial: Option<SequenceNumber>| {
-            Reassembler::new(initial.unwrap_or_default().plus(1), !syn_seen)
-        };
+        let reassembler =
+            |initial: Option<SequenceNumber>| Reassembler::new(initial.unwrap_or_default().plus(1), !syn_seen);
         self.state = State::Live(Box::new(Live {
             directions: self.initial.map(reassembler),
             listener: Listener { application: A::new(&self.start), interest: Interest::Keep },
@@ -273,7 +264,7 @@ impl<A: Application> Flow<A> {
     fn close(&mut self, output: &mut A::Output) {
         let state = std::mem::replace(&mut self.state, State::Finished);
         if let State::Live(live) = state {
-            live.finish(&FlowSummary { end: self.end, last_packet: self.last }, self.last_time, output);
+            live.finish(&FlowSummary { end: self.end, last_packet: self.last, last_time: self.last_time }, output);
         }
     }
 
@@ -313,8 +304,8 @@ impl<A: Application> Live<A> {
         own.segment(first, payload, segment.cut, fin, &at, &mut sink);
     }
 
-    fn finish(mut self, summary: &FlowSummary, time: Timestamp, output: &mut A::Output) {
-        let at = Arrival { packet: summary.last_packet, time, acknowledged: None };
+    fn finish(mut self, summary: &FlowSummary, output: &mut A::Output) {
+        let at = Arrival { packet: summary.last_packet, time: summary.last_time, acknowledged: None };
         for (reassembler, direction) in self.directions.iter_mut().zip([Direction::FromLow, Direction::FromHigh]) {
             reassembler.finish(&at, &mut self.listener.sink(direction, output));
         }
@@ -340,15 +331,13 @@ struct Feed<'a, A: Application> {
 impl<A: Application> Sink for Feed<'_, A> {
     fn data(&mut self, offset: u64, bytes: &[u8], at: &Arrival) {
         if self.listener.interest == Interest::Keep {
-            self.listener.interest =
-                self.listener.application.data(self.direction, offset, bytes, at, self.output);
+            self.listener.interest = self.listener.application.data(self.direction, offset, bytes, at, self.output);
         }
     }
 
     fn gap(&mut self, offset: u64, length: u64, at: &Arrival) {
         if self.listener.interest == Interest::Keep {
-            self.listener.interest =
-                self.listener.application.gap(self.direction, offset, length, at, self.output);
+            self.listener.interest = self.listener.application.gap(self.direction, offset, length, at, self.output);
         }
     }
 

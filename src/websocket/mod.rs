@@ -1,7 +1,25 @@
-//! WebSocket (RFC 6455): bytes and stream offsets in, frames, messages and their faults out.
+//! WebSocket (RFC 6455): the bytes and gaps of one direction in; messages, Close frames and faults out.
+//!
+//! Everything here speaks of stream offsets, never of packets or times. Payload is looked at in place and never stored,
+//! so that memory does not grow with the size of a message.
+//!
+//! ```text
+//!   Decoder: frames (frame) ─▶ messages ─▶ text (utf8)
+//!      │            └──────▶ Close bodies (close)
+//!      └── after a gap that hid a header: the next believable frame (resync)
+//! ```
 
+mod close;
+mod decoder;
+mod frame;
+pub mod handshake;
+mod resync;
 mod rule;
 mod utf8;
 
+pub use close::CloseBody;
+pub use decoder::{Decoder, Event, Visitor};
+pub use frame::{Header, MAX_HEADER, Opcode, RSV1, unmask};
+pub use handshake::Extensions;
 pub use rule::Rule;
-pub use utf8::Utf8ErrorKind;
+pub use utf8::{InvalidText, TextCheck, Utf8ErrorKind};

@@ -31,8 +31,6 @@ pub enum Rule {
     InvalidCloseCode,
     /// A Close reason that is not UTF-8.
     InvalidCloseReason,
-    /// A text message that is not UTF-8.
-    InvalidText,
     /// A 101 without `Sec-WebSocket-Accept`.
     MissingAccept,
     /// A `Sec-WebSocket-Accept` that does not answer the key.
@@ -72,7 +70,6 @@ impl Rule {
             Self::CloseBodyTooShort => "close-body-too-short",
             Self::InvalidCloseCode => "invalid-close-code",
             Self::InvalidCloseReason => "invalid-close-reason",
-            Self::InvalidText => "invalid-text",
             Self::MissingAccept => "missing-accept",
             Self::WrongAccept => "wrong-accept",
             Self::MissingUpgrade => "missing-upgrade",
@@ -96,7 +93,6 @@ impl Rule {
             Self::UnexpectedContinuation | Self::InterleavedMessage => "RFC 6455 section 5.4",
             Self::FragmentedControlFrame | Self::LongControlFrame => "RFC 6455 section 5.5",
             Self::FrameAfterClose | Self::CloseBodyTooShort | Self::InvalidCloseReason => "RFC 6455 section 5.5.1",
-            Self::InvalidText => "RFC 6455 section 5.6",
             Self::InvalidCloseCode => "RFC 6455 section 7.4",
             Self::MissingAccept
             | Self::WrongAccept

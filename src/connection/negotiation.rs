@@ -1,0 +1,368 @@
+//! A connection that speaks HTTP, until one of its requests turns it into a WebSocket.
+//!
+//! Requests wait in a queue for their answers. What the client sends behind an upgrade request is held back until the
+//! answer says whether it is frames or further requests.
+
+use std::collections::VecDeque;
+
+use crate::flow::{Direction, PerRole, Role};
+use crate::http::{Body, Malformed, Reader, Request, Response, forwarded_for};
+use crate::limits;
+use crate::tcp::{Arrival, FlowStart};
+use crate::websocket::handshake::{Offer, is_agreement, is_upgrade};
+use crate::websocket::{Decoder, Extensions, Header, Rule};
+
+use super::record::{Handshake, RequestFacts, ResponseFacts};
+use super::session::{Opening, Session};
+
+/// HTTP on one connection.
+#[derive(Debug)]
+pub(super) struct Negotiation {
+    client: Direction,
+    requests: Reader,
+    responses: Reader,
+    /// Requests without an answer, oldest first.
+    waiting: VecDeque<Waiting>,
+    /// What the client sent behind an upgrade request that waits.
+    held: Vec<Held>,
+    held_bytes: usize,
+    /// The packet in which the current request began, if any did.
+    request_began: Option<Arrival>,
+    /// No request was seen before the current one.
+    first_request: bool,
+    /// Answers may have gone by in a gap.
+    answer_missing: bool,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    Plain { head: bool, connect: bool },
+    Upgrade(Box<Attempt>),
+}
+
+/// An upgrade request.
+#[derive(Debug)]
+struct Attempt {
+    opening: Opening,
+    offer: Offer,
+    /// The client's stream offset just after its head.
+    end: u64,
+}
+
+#[derive(Debug)]
+enum Held {
+    Bytes { bytes: Box<[u8]>, offset: u64, at: Arrival },
+    Gap { length: u64, at: Arrival },
+}
+
+/// What became of some bytes.
+pub(super) enum Outcome {
+    /// They were read.
+    Read,
+    /// An upgrade request was refused; it is over, and the connection goes on.
+    Refused { opening: Box<Opening>, answer: Arrival },
+    /// What follows is a WebSocket.
+    Upgraded(Box<Session>),
+    /// What follows is what a tunnel carries.
+    Tunnel,
+    /// It is no HTTP, or another protocol was agreed upon.
+    Over,
+}
+
+impl Negotiation {
+    /// A connection on which `client` sends the requests.
+    pub(super) fn new(client: Direction) -> Self {
+        Self {
+            client,
+            requests: Reader::default(),
+            responses: Reader::default(),
+            waiting: VecDeque::new(),
+            held: Vec::new(),
+            held_bytes: 0,
+            request_began: None,
+            first_request: true,
+            answer_missing: false,
+        }
+    }
+
+    /// Which end sends the requests.
+    pub(super) const fn client(&self) -> Direction {
+        self.client
+    }
+
+    /// The upgrade request that waits for its answer, if there is one: the capture ends before it.
+    pub(super) fn into_unanswered(self) -> Option<Opening> {
+        self.waiting.into_iter().find_map(|waiting| match waiting {
+            Waiting::Upgrade(attempt) => Some(attempt.opening),
+            Waiting::Plain { .. } => None,
+        })
+    }
+
+    fn waits_for_upgrade(&self) -> bool {
+        matches!(self.waiting.back(), Some(Waiting::Upgrade(_)))
+    }
+
+    /// `bytes` of `from` at stream offset `offset`. Called again with what was not used until nothing is left.
+    pub(super) fn data(
+        &mut self,
+        from: Direction,
+        offset: u64,
+        bytes: &[u8],
+        at: &Arrival,
+        start: &FlowStart,
+        missed: u64,
+    ) -> (usize, Outcome) {
+        let result = if from == self.client {
+            if self.waits_for_upgrade() {
+                return (bytes.len(), self.hold(bytes, offset, at, missed));
+            }
+            self.request(offset, bytes, at, start, missed)
+        } else {
+            self.response(offset, bytes, at)
+        };
+        result.unwrap_or_else(|Malformed| (bytes.len(), self.malformed(from, at)))
+    }
+
+    /// `length` bytes of `from` are missing.
+    pub(super) fn gap(&mut self, from: Direction, length: u64, at: &Arrival) {
+        if from != self.client {
+            self.answer_missing |= !self.responses.gap(length);
+        } else if self.waits_for_upgrade() {
+            self.held.push(Held::Gap { length, at: *at });
+        } else {
+            self.requests.gap(length);
+            self.request_began = None;
+        }
+    }
+
+    fn request(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        at: &Arrival,
+        start: &FlowStart,
+        missed: u64,
+    ) -> Result<(usize, Outcome), Malformed> {
+        if self.requests.is_between_messages() {
+            self.request_began = Some(*at);
+        }
+        let progress = self.requests.read::<Request>(bytes)?;
+        let Some(request) = progress.head else { return Ok((progress.used, Outcome::Read)) };
+        self.requests.body(Body::of_request(&request));
+        if self.waiting.len() >= limits::HTTP_PIPELINE {
+            return Ok((progress.used, Outcome::Over));
+        }
+        let began = self.request_began.take().unwrap_or(*at);
+        let first = if std::mem::take(&mut self.first_request) {
+            Arrival { packet: start.packet, time: start.time, acknowledged: None }
+        } else {
+            began
+        };
+        self.waiting.push_back(if is_upgrade(&request) {
+            let opening = Opening {
+                first,
+                client: self.client,
+                request: facts_of_request(&request),
+                response: ResponseFacts::default(),
+                handshake: Handshake::Unanswered,
+                established: None,
+                missed_before: missed,
+            };
+            let end = offset + progress.used as u64;
+            Waiting::Upgrade(Box::new(Attempt { opening, offer: Offer::of(&request), end }))
+        } else {
+            Waiting::Plain { head: &*request.method == "HEAD", connect: &*request.method == "CONNECT" }
+        });
+        Ok((progress.used, Outcome::Read))
+    }
+
+    fn response(&mut self, offset: u64, bytes: &[u8], at: &Arrival) -> Result<(usize, Outcome), Malformed> {
+        let progress = self.responses.read::<Response>(bytes)?;
+        let Some(response) = progress.head else { return Ok((progress.used, Outcome::Read)) };
+        let outcome = self.answer(&response, offset + progress.used as u64, at);
+        Ok((progress.used, outcome))
+    }
+
+    /// The head of an answer that ends at stream offset `end`.
+    fn answer(&mut self, response: &Response, end: u64, at: &Arrival) -> Outcome {
+        if matches!(response.status, 100 | 102..=199) {
+            self.responses.body(Body::Length(0));
+            return Outcome::Read;
+        }
+        if is_agreement(response) {
+            let session = match self.take_attempt() {
+                Some(attempt) => self.upgraded(*attempt, response, end, at),
+                None => self.upgraded_without_request(response, end, at),
+            };
+            return Outcome::Upgraded(Box::new(session));
+        }
+        match self.waiting.pop_front() {
+            Some(Waiting::Upgrade(attempt)) => {
+                self.responses.body(Body::of_response(response, false));
+                let mut opening = attempt.opening;
+                opening.handshake = if response.status == 101 { Handshake::Invalid } else { Handshake::Refused };
+                opening.response = facts_of_response(response);
+                Outcome::Refused { opening: Box::new(opening), answer: *at }
+            }
+            Some(Waiting::Plain { connect: true, .. }) if (200..300).contains(&response.status) => Outcome::Tunnel,
+            _ if response.status == 101 => Outcome::Over,
+            Some(Waiting::Plain { head, .. }) => {
+                self.responses.body(Body::of_response(response, head));
+                Outcome::Read
+            }
+            None => {
+                self.responses.body(Body::of_response(response, false));
+                Outcome::Read
+            }
+        }
+    }
+
+    /// The oldest upgrade request. Requests before it whose answers were not seen are forgotten.
+    fn take_attempt(&mut self) -> Option<Box<Attempt>> {
+        let waiting = std::mem::take(&mut self.waiting);
+        waiting.into_iter().find_map(|waiting| match waiting {
+            Waiting::Upgrade(attempt) => Some(attempt),
+            Waiting::Plain { .. } => None,
+        })
+    }
+
+    fn upgraded(&mut self, attempt: Attempt, response: &Response, end: u64, at: &Arrival) -> Session {
+        let faults = attempt.offer.faults_of(response);
+        let mut opening = attempt.opening;
+        opening.handshake = if faults.is_empty() { Handshake::Complete } else { Handshake::Invalid };
+        opening.response = facts_of_response(response);
+        opening.established = Some(*at);
+        let extensions = Extensions::agreed(&response.fields);
+        let decoders = PerRole {
+            client: Decoder::new(Role::Client, extensions, attempt.end),
+            server: Decoder::new(Role::Server, extensions, end),
+        };
+        let mut session = Session::new(opening, decoders);
+        for (rule, detail) in faults {
+            session.violation(self.client.opposite(), at, rule, detail);
+        }
+        self.release(&mut session, Some(end));
+        session
+    }
+
+    /// The request is not in the capture, only its answer.
+    fn upgraded_without_request(&mut self, response: &Response, end: u64, at: &Arrival) -> Session {
+        let opening = Opening {
+            first: *at,
+            client: self.client,
+            request: RequestFacts::default(),
+            response: facts_of_response(response),
+            handshake: Handshake::Missing,
+            established: Some(*at),
+            missed_before: 0,
+        };
+        let extensions = Extensions::agreed(&response.fields);
+        let decoders = PerRole {
+            client: Decoder::lost(Role::Client, extensions, 0),
+            server: Decoder::new(Role::Server, extensions, end),
+        };
+        Session::new(opening, decoders)
+    }
+
+    /// Hands what was held back to the decoders. `answer_end` is where the answer ended in the server's stream: a client
+    /// that had not received it must not have sent frames (RFC 6455 section 4.1).
+    fn release(&mut self, session: &mut Session, answer_end: Option<u64>) {
+        let mut told = false;
+        for held in self.held.drain(..) {
+            match held {
+                Held::Gap { length, at } => session.gap(self.client, length, &at),
+                Held::Bytes { bytes, at, .. } => {
+                    let early = answer_end.is_some_and(|end| at.acknowledged.is_some_and(|bytes| bytes < end));
+                    if early && !std::mem::replace(&mut told, true) {
+                        let detail = format!("{} bytes before the answer", bytes.len());
+                        session.violation(self.client, &at, Rule::FramesBeforeHandshake, detail);
+                    }
+                    session.data(self.client, &bytes, &at);
+                }
+            }
+        }
+        self.held_bytes = 0;
+    }
+
+    /// What was held back, as requests again: the upgrade was refused.
+    pub(super) fn take_held(&mut self) -> Vec<(Box<[u8]>, u64, Arrival)> {
+        self.held_bytes = 0;
+        let mut requests = Vec::new();
+        for held in std::mem::take(&mut self.held) {
+            match held {
+                Held::Bytes { bytes, offset, at } => requests.push((bytes, offset, at)),
+                Held::Gap { length, .. } => {
+                    self.requests.gap(length);
+                }
+            }
+        }
+        requests
+    }
+
+    fn hold(&mut self, bytes: &[u8], offset: u64, at: &Arrival, missed: u64) -> Outcome {
+        self.held_bytes += bytes.len();
+        self.held.push(Held::Bytes { bytes: bytes.into(), offset, at: *at });
+        let answer_lost = self.answer_missing || self.held_bytes > limits::EARLY_BYTES;
+        if answer_lost && let Some(session) = self.assume_upgraded(missed) {
+            return Outcome::Upgraded(Box::new(session));
+        }
+        if self.held_bytes > limits::EARLY_BYTES { Outcome::Over } else { Outcome::Read }
+    }
+
+    /// A connection whose answer is not in the capture, if what the client sent behind its request are frames.
+    pub(super) fn assume_upgraded(&mut self, missed: u64) -> Option<Session> {
+        let first = self.held.iter().find_map(|held| match held {
+            Held::Bytes { bytes, .. } => Some(bytes),
+            Held::Gap { .. } => None,
+        })?;
+        let header = Header::parse(first)?;
+        let believable = header.mask.is_some() && header.minimal && header.reserved & 0b011 == 0;
+        if !believable {
+            return None;
+        }
+        let attempt = self.take_attempt()?;
+        let mut opening = attempt.opening;
+        opening.handshake = Handshake::Missing;
+        opening.missed_before = opening.missed_before.min(missed);
+        let deflate = attempt.offer.extensions.iter().any(|name| name == "permessage-deflate");
+        let extensions = Extensions { deflate, unknown: false };
+        let decoders = PerRole {
+            client: Decoder::new(Role::Client, extensions, attempt.end),
+            server: Decoder::lost(Role::Server, extensions, 0),
+        };
+        let mut session = Session::new(opening, decoders);
+        self.release(&mut session, None);
+        Some(session)
+    }
+
+    /// What is there is no HTTP. An answer of that kind refuses the oldest upgrade request.
+    fn malformed(&mut self, from: Direction, at: &Arrival) -> Outcome {
+        let attempt = if from == self.client { None } else { self.take_attempt() };
+        match attempt {
+            Some(attempt) => {
+                let mut opening = attempt.opening;
+                opening.handshake = Handshake::Refused;
+                Outcome::Refused { opening: Box::new(opening), answer: *at }
+            }
+            None => Outcome::Over,
+        }
+    }
+}
+
+fn facts_of_request(request: &Request) -> RequestFacts {
+    RequestFacts {
+        host: request.fields.text("host"),
+        path: Some(request.target.clone()),
+        origin: request.fields.text("origin"),
+        user_agent: request.fields.text("user-agent"),
+        forwarded_for: forwarded_for(&request.fields),
+    }
+}
+
+fn facts_of_response(response: &Response) -> ResponseFacts {
+    ResponseFacts {
+        status: Some(response.status),
+        subprotocol: response.fields.text("sec-websocket-protocol"),
+        extensions: response.fields.text("sec-websocket-extensions"),
+    }
+}
