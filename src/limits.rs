@@ -13,6 +13,10 @@ pub const RECORD_BYTES: usize = 16 << 20;
 /// Interfaces of one pcapng section. Each costs a few bytes; real captures have fewer than a hundred.
 pub const INTERFACES: usize = 65_536;
 
+/// Problems of one capture file that are told one by one. A sound file has none; beyond this many the file is ruined, and
+/// the rest is told in one sum.
+pub const PROBLEMS_PER_FILE: usize = 1000;
+
 /// Directories below the one that was named, so that a loop of links ends.
 pub const DIRECTORY_DEPTH: usize = 64;
 

@@ -4,8 +4,29 @@
 //! them. Nothing is copied but the tail of a block that ends inside a packet. What is wrong with a file is told in its
 //! [`CaptureFile`] and never stops the others. The only user of pcap-parser.
 
+mod batch;
+mod captures;
+mod input;
+mod interface;
+mod ledger;
+mod order;
+mod pcap;
+mod pcapng;
+mod reader;
+mod signature;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod writer;
+
+pub use batch::Batch;
+pub use captures::Captures;
+pub use input::Input;
+
 use crate::error::Error;
-use crate::flow::{PacketId, Timestamp};
+use crate::flow::Timestamp;
 
 /// What the first bytes of a packet are: a value of <https://www.tcpdump.org/linktypes.html>, without the bits above 16
 /// that say how long a frame check sequence is.
@@ -27,42 +48,6 @@ pub struct Packet {
     pub original: u32,
     /// What its first bytes are.
     pub link_type: LinkType,
-}
-
-/// A block of a capture and where its packets are. Made to be used again and again.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// Which file: [`PacketId::file`].
-    file: u32,
-    bytes: Vec<u8>,
-    packets: Vec<Packet>,
-}
-
-impl Batch {
-    /// The packets in the order of the file.
-    #[must_use]
-    pub fn packets(&self) -> &[Packet] {
-        &self.packets
-    }
-
-    /// The bytes in which the packets lie.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// The captured bytes of `packet`, which must be of this batch.
-    #[must_use]
-    pub fn bytes_of(&self, packet: &Packet) -> &[u8] {
-        let start = packet.offset as usize;
-        self.bytes.get(start..start + packet.captured as usize).unwrap_or_default()
-    }
-
-    /// The identity of `packet`, which must be of this batch.
-    #[must_use]
-    pub const fn id_of(&self, packet: &Packet) -> PacketId {
-        PacketId { file: self.file, number: packet.number }
-    }
 }
 
 /// What became of one capture file.
@@ -90,6 +75,25 @@ pub struct CaptureFile {
     pub dropped_by_capture: Option<u64>,
     /// What was wrong, in the order of the file.
     pub problems: Vec<Problem>,
+}
+
+impl CaptureFile {
+    /// The file of that `name` before anything of it is read.
+    fn unread(name: String) -> Self {
+        Self {
+            name,
+            format: None,
+            packets: 0,
+            bytes: 0,
+            first_packet_at: None,
+            last_packet_at: None,
+            link_types: Vec::new(),
+            truncated_packets: 0,
+            damaged_bytes: 0,
+            dropped_by_capture: None,
+            problems: Vec::new(),
+        }
+    }
 }
 
 /// A capture file format.

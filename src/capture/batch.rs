@@ -1,0 +1,110 @@
+//! The batch: a block of a capture file's bytes, and where its packets lie.
+//!
+//! In comes what a reader gives, appended to what was left of the block before. Made to be used again and again: its
+//! memory is kept, and zeroed once only.
+
+use std::io::{self, Read};
+
+use super::Packet;
+use crate::flow::PacketId;
+
+/// A block of a capture and where its packets are. Made to be used again and again.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Which file: [`PacketId::file`].
+    pub(super) file: u32,
+    pub(super) packets: Vec<Packet>,
+    /// Only the first [`Self::filled`] are of the file. What lies behind them was zeroed once and is written over.
+    buffer: Vec<u8>,
+    filled: usize,
+}
+
+impl Batch {
+    /// The packets in the order of the file.
+    #[must_use]
+    pub fn packets(&self) -> &[Packet] {
+        &self.packets
+    }
+
+    /// The bytes in which the packets lie.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.buffer.get(..self.filled).unwrap_or_default()
+    }
+
+    /// The captured bytes of `packet`, which must be of this batch.
+    #[must_use]
+    pub fn bytes_of(&self, packet: &Packet) -> &[u8] {
+        let start = packet.offset as usize;
+        self.bytes().get(start..start + packet.captured as usize).unwrap_or_default()
+    }
+
+    /// The identity of `packet`, which must be of this batch.
+    #[must_use]
+    pub const fn id_of(&self, packet: &Packet) -> PacketId {
+        PacketId { file: self.file, number: packet.number }
+    }
+
+    /// Empties it.
+    pub(super) fn clear(&mut self) {
+        self.packets.clear();
+        self.filled = 0;
+    }
+
+    /// The bytes, and where to put the packets that are in them.
+    pub(super) fn parts(&mut self) -> (&[u8], &mut Vec<Packet>) {
+        (self.buffer.get(..self.filled).unwrap_or_default(), &mut self.packets)
+    }
+
+    /// Appends `bytes`.
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        self.make_room(bytes.len()).copy_from_slice(bytes);
+        self.filled += bytes.len();
+    }
+
+    /// Appends `limit` bytes of `reader`, fewer only at its end or where it fails. Says how many, and whether that was
+    /// its end or a failure.
+    pub(super) fn read(&mut self, reader: &mut dyn Read, limit: usize) -> (usize, io::Result<End>) {
+        let mut room = self.make_room(limit);
+        let mut read = 0;
+        let end = loop {
+            if room.is_empty() {
+                break Ok(End::NotYet);
+            }
+            match reader.read(room) {
+                Ok(0) => break Ok(End::Reached),
+                Ok(more) => {
+                    read += more;
+                    room = room.get_mut(more..).unwrap_or_default();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        self.filled += read;
+        (read, end)
+    }
+
+    /// Drops the first `used` bytes, in which no packet may lie.
+    pub(super) fn drop_front(&mut self, used: usize) {
+        self.buffer.copy_within(used..self.filled, 0);
+        self.filled -= used;
+    }
+
+    fn make_room(&mut self, bytes: usize) -> &mut [u8] {
+        let end = self.filled + bytes;
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+        self.buffer.get_mut(self.filled..end).unwrap_or_default()
+    }
+}
+
+/// Whether a reader has more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It may.
+    NotYet,
+    /// It has not.
+    Reached,
+}

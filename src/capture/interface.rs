@@ -1,0 +1,139 @@
+//! The interfaces of a pcapng section: what they make of a packet's time and bytes.
+//!
+//! In comes an interface description block, out goes an [`Interface`].
+
+use pcap_parser::{InterfaceDescriptionBlock, OptionCode, PcapNGOption};
+
+use super::LinkType;
+use super::order::ByteOrder;
+use crate::flow::Timestamp;
+
+/// What a section says of one interface.
+#[derive(Debug)]
+pub(super) struct Interface {
+    pub(super) link_type: LinkType,
+    /// Bytes of a packet that are captured at most; 0 for all.
+    pub(super) snaplen: u32,
+    /// Packets that it dropped, by its latest statistics.
+    pub(super) dropped: Option<u64>,
+    units: Units,
+    /// Nanoseconds from the epoch to the zero of its clock.
+    offset: i128,
+}
+
+/// How units of an interface's clock become nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Units {
+    /// One unit is so many nanoseconds.
+    Longer(u64),
+    /// So many units are one nanosecond.
+    Shorter(u64),
+    /// Two to that power are one second.
+    PowerOfTwo(u32),
+}
+
+impl Interface {
+    /// The interface that `block` describes.
+    pub(super) fn of(block: &InterfaceDescriptionBlock<'_>, order: ByteOrder) -> Self {
+        // pcap-parser reads both options too, but the offset in little-endian order always.
+        let resolution = option(&block.options, OptionCode::IfTsresol).and_then(<[u8]>::first);
+        let offset = option(&block.options, OptionCode::IfTsoffset).and_then(|value| value.try_into().ok());
+        let [a, b, ..] = block.linktype.0.to_le_bytes();
+        Self {
+            link_type: LinkType(u16::from_le_bytes([a, b])),
+            snaplen: block.snaplen,
+            dropped: None,
+            units: Units::of(resolution.copied().unwrap_or(MICROSECONDS)),
+            offset: offset.map_or(0, |bytes| i128::from(order.u64(bytes).cast_signed()) * NANOS_PER_SECOND),
+        }
+    }
+
+    /// The moment that its clock shows as `units`. What lies beyond a [`Timestamp`] becomes the nearest one.
+    #[inline]
+    pub(super) fn time(&self, units: u64) -> Timestamp {
+        let moment = self.units.nanoseconds(units) + self.offset;
+        Timestamp::from_nanos(i64::try_from(moment).unwrap_or(if moment.is_negative() { i64::MIN } else { i64::MAX }))
+    }
+}
+
+impl Units {
+    /// What the option `if_tsresol` means: a negative power of 10, or of 2 if the highest bit is set.
+    const fn of(resolution: u8) -> Self {
+        let power = (resolution & 0x7f) as u32;
+        if resolution & 0x80 != 0 {
+            Self::PowerOfTwo(power)
+        } else if power <= 9 {
+            Self::Longer(10_u64.pow(9 - power))
+        } else {
+            // More than 64 bits of units in a nanosecond are taken for 64 bits: no time is that long.
+            Self::Shorter(10_u64.saturating_pow(power - 9))
+        }
+    }
+
+    /// How long `units` are, rounded down. Below 2^94.
+    #[inline]
+    const fn nanoseconds(self, units: u64) -> i128 {
+        match self {
+            Self::Longer(nanoseconds) => units as i128 * nanoseconds as i128,
+            Self::Shorter(per_nanosecond) => (units / per_nanosecond) as i128,
+            Self::PowerOfTwo(power) => (units as i128 * NANOS_PER_SECOND) >> power,
+        }
+    }
+}
+
+/// The value of the first option of that `code` which is not empty.
+pub(super) fn option<'a>(options: &'a [PcapNGOption<'_>], code: OptionCode) -> Option<&'a [u8]> {
+    let mut values = options.iter().filter(|option| option.code == code).filter_map(|option| option.as_bytes().ok());
+    values.find(|value| !value.is_empty())
+}
+
+const NANOS_PER_SECOND: i128 = 1_000_000_000;
+
+/// The resolution of an interface that names none: 10^-6 s.
+const MICROSECONDS: u8 = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interface(resolution: u8, offset: i64) -> Interface {
+        let offset = i128::from(offset) * NANOS_PER_SECOND;
+        Interface { link_type: LinkType(1), snaplen: 0, dropped: None, units: Units::of(resolution), offset }
+    }
+
+    fn nanos(resolution: u8, offset: i64, units: u64) -> i64 {
+        interface(resolution, offset).time(units).as_nanos()
+    }
+
+    #[test]
+    fn resolutions_are_powers_of_ten_or_two() {
+        assert_eq!(nanos(0, 0, 5), 5_000_000_000);
+        assert_eq!(nanos(6, 0, 5), 5_000);
+        assert_eq!(nanos(9, 0, 5), 5);
+        assert_eq!(nanos(12, 0, 5_999), 5);
+        assert_eq!(nanos(0x80, 0, 5), 5_000_000_000);
+        assert_eq!(nanos(0x81, 0, 5), 2_500_000_000);
+        assert_eq!(nanos(0x80 | 32, 0, 1 << 31), 500_000_000);
+    }
+
+    #[test]
+    fn offsets_go_both_ways() {
+        assert_eq!(nanos(9, 3, 5), 3_000_000_005);
+        assert_eq!(nanos(9, -3, 5), -2_999_999_995);
+    }
+
+    #[test]
+    fn extremes_saturate() {
+        for resolution in 0..=u8::MAX {
+            for units in [0, 1, u64::MAX / 2, u64::MAX] {
+                for offset in [0, i64::MIN, i64::MAX] {
+                    let _ = nanos(resolution, offset, units);
+                }
+            }
+        }
+        assert_eq!(nanos(0, 0, u64::MAX), i64::MAX);
+        assert_eq!(nanos(6, i64::MIN, 0), i64::MIN);
+        assert_eq!(nanos(127, 0, u64::MAX - 1), 0);
+        assert_eq!(nanos(0xff, 0, u64::MAX), 0);
+    }
+}
