@@ -141,7 +141,7 @@ pub(super) fn ethertype(value: u16, view: View<'_>) -> Next<'_> {
 }
 
 /// Sound, and no IP.
-const OTHER: Next<'static> = Next::Done(Decoded::Other);
+pub(super) const OTHER: Next<'static> = Next::Done(Decoded::Other);
 
 #[cfg(test)]
 mod tests {

@@ -42,6 +42,12 @@ pub(super) fn ipv6(next: u8, payload: &[u8]) -> Vec<u8> {
     joined(&[&[0x60, 0, 0, 0], &length, &[next, 64], &address6(1), &address6(2), payload])
 }
 
+/// An IPv4 packet with a UDP datagram to `port`.
+pub(super) fn udp(port: u16, payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len() + 8).unwrap().to_be_bytes();
+    ipv4(17, &joined(&[&[0x80, 0], &port.to_be_bytes(), &length, &[0, 0], payload]))
+}
+
 fn address6(last: u8) -> [u8; 16] {
     [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]
 }
