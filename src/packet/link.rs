@@ -22,14 +22,14 @@ pub(super) fn vlan(view: View<'_>) -> Option<Next<'_>> {
 
 /// Logical link control, with the SNAP header that carries an EtherType. Others (spanning tree, IPX) carry no IP.
 pub(super) fn llc(view: View<'_>) -> Option<Next<'_>> {
-    match view.bytes() {
+    match *view.bytes() {
         // The organisation is 0 (RFC 1042) or, for bridged protocols, 00-00-F8 (IEEE 802.1H).
-        &[0xaa, 0xaa, 0x03, 0x00, 0x00, 0x00 | 0xf8, high, low, ..] => {
+        [0xaa, 0xaa, 0x03, 0x00, 0x00, 0x00 | 0xf8, high, low, ..] => {
             Some(ethertype(u16::from_be_bytes([high, low]), view.skip(8)?))
         }
-        &[0xaa, 0xaa, 0x03, _, _, _, _, _, ..] => Some(OTHER),
-        &[0xaa, 0xaa, 0x03, ..] => None,
-        &[_, _, _, ..] => Some(OTHER),
+        [0xaa, 0xaa, 0x03, _, _, _, _, _, ..] => Some(OTHER),
+        [0xaa, 0xaa, 0x03, ..] => None,
+        [_, _, _, ..] => Some(OTHER),
         _ => None,
     }
 }
@@ -73,9 +73,9 @@ pub(super) fn ppp(view: View<'_>) -> Option<Next<'_>> {
     let view = view.skip(framing)?;
     // The last byte of a protocol is odd, the one before it even; 0xff is no protocol, so that the address field can be
     // told from one (RFC 1661 sections 2 and 6.5).
-    let (protocol, length) = match view.bytes() {
-        &[only, ..] if only & 1 == 1 && only != 0xff => (u16::from(only), 1),
-        &[high, low, ..] => (u16::from_be_bytes([high, low]), 2),
+    let (protocol, length) = match *view.bytes() {
+        [only, ..] if only & 1 == 1 && only != 0xff => (u16::from(only), 1),
+        [high, low, ..] => (u16::from_be_bytes([high, low]), 2),
         _ => return None,
     };
     let rest = view.skip(length)?;

@@ -4,7 +4,7 @@
 //! threads may decode at once. The only user of etherparse, and of its cheapest slices only: its all-in-one parsers cost
 //! five to a hundred times as much.
 //!
-//! [`decode`] asks one question again and again: which [`Layer`] is next, and which [`View`] of the packet is it in? The
+//! [`decode`] asks one question again and again: which `Layer` is next, and which `View` of the packet is it in? The
 //! files answer it for their layers:
 //!
 //! | file | layers |
@@ -14,8 +14,8 @@
 //! | `tunnel` | GRE, ERSPAN, UDP and what it carries: VXLAN, GENEVE, GTP-U |
 //! | `tcp` | TCP, where the walk ends |
 //!
-//! To add a layer: a variant of [`Layer`], a line in [`Layer::next`], a function `fn(View) -> Option<Next>` that reads its
-//! header and says what follows, and what leads to it: a link type in [`Layer::first`], an EtherType in
+//! To add a layer: a variant of `Layer`, a line in `Layer::next`, a function `fn(View) -> Option<Next>` that reads its
+//! header and says what follows, and what leads to it: a link type in `Layer::first`, an EtherType in
 //! `link::ethertype`, a protocol in `ip::carried` or a port in `tunnel::udp`.
 
 mod ip;
@@ -147,7 +147,7 @@ pub struct Segment {
     pub flags: Flags,
     /// The sequence number of its first byte, or of its SYN.
     pub sequence: u32,
-    /// The sequence number that its sender expects next; meaningful with [`Flags::ack`] only.
+    /// The sequence number that its sender expects next; meaningful with [`Flags::ACK`] only.
     pub acknowledgement: u32,
     /// Where its payload lies in the packet, as far as it was captured.
     pub payload: Range<u32>,
