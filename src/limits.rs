@@ -20,6 +20,13 @@ pub const PROBLEMS_PER_FILE: usize = 1000;
 /// Directories below the one that was named, so that a loop of links ends.
 pub const DIRECTORY_DEPTH: usize = 64;
 
+/// Headers before TCP that a packet may have, tags and tunnels included. Two tunnels, each with tags and labels, have
+/// about fifteen; more is a packet made to keep us busy.
+pub const PACKET_LAYERS: usize = 32;
+
+/// Extension headers of one IPv6 packet. RFC 8200 section 4.1 has room for seven.
+pub const EXTENSION_HEADERS: usize = 8;
+
 /// Shards that the flows are spread over. Many more than cores, so that a busy flow keeps no core waiting; few enough
 /// that a batch still has work for each.
 pub const SHARDS: usize = 64;

@@ -1,0 +1,303 @@
+//! Tunnels that carry frames or packets within IP: GRE, ERSPAN, and over UDP VXLAN, GENEVE and GTP-U. IP within IP needs
+//! nothing from here.
+//!
+//! In comes a view that begins with the tunnel's header; out goes which layer is inside. Numbers that tell networks
+//! apart, and are the same in both directions, become part of the scope: GRE's key, the network identifiers of VXLAN and
+//! GENEVE. Numbers that each receiver chooses for itself (those of GTP-U and PPTP) and those of mirroring sessions do not,
+//! since they would tear a flow in two.
+//!
+//! Layouts: RFC 2784 and 2890 (GRE), RFC 2637 (GRE of PPTP), RFC 7637 (NVGRE), draft-foschiano-erspan, RFC 7348 (VXLAN),
+//! RFC 8926 (GENEVE), 3GPP TS 29.281 (GTP-U).
+
+use super::link::{self, OTHER};
+use super::view::View;
+use super::{Layer, Next};
+use crate::limits;
+
+/// GRE: which fields follow the first four bytes is said by flags.
+pub(super) fn gre(view: View<'_>) -> Option<Next<'_>> {
+    const CHECKSUM: u8 = 0x80;
+    const ROUTING: u8 = 0x40;
+    const KEY: u8 = 0x20;
+    const SEQUENCE: u8 = 0x10;
+
+    let &[flags, version, high, low] = view.header()?;
+    match version & 7 {
+        0 if flags & ROUTING == 0 => {}
+        1 => return gre_of_pptp(view),
+        _ => return Some(OTHER),
+    }
+    let protocol = u16::from_be_bytes([high, low]);
+    let mut rest = view.skip(4)?;
+    if flags & CHECKSUM != 0 {
+        rest = rest.skip(4)?;
+    }
+    if flags & KEY != 0 {
+        let key = u32::from_be_bytes(*rest.header()?);
+        rest = rest.skip(4)?.in_overlay(if protocol == ETHERNET { nvgre_network(key) } else { key });
+    }
+    let has_sequence = flags & SEQUENCE != 0;
+    if has_sequence {
+        rest = rest.skip(4)?;
+    }
+    match protocol {
+        ETHERNET => Some(Next::Layer(Layer::Ethernet, rest)),
+        // The first type of ERSPAN has neither a number nor a header of its own.
+        0x88be if !has_sequence => Some(Next::Layer(Layer::Ethernet, rest)),
+        0x88be => Some(Next::Layer(Layer::Ethernet, rest.skip(8)?)),
+        0x22eb => erspan_3(rest),
+        _ => Some(link::ethertype(protocol, rest)),
+    }
+}
+
+/// "Transparent Ethernet bridging": a frame.
+const ETHERNET: u16 = 0x6558;
+
+/// The lowest byte of NVGRE's key differs from flow to flow. Other tunnels of frames lose it too, and little with it.
+const fn nvgre_network(key: u32) -> u32 {
+    key >> 8
+}
+
+/// The GRE of PPTP, which carries PPP: with a length and a call number for key, and an acknowledgement.
+fn gre_of_pptp(view: View<'_>) -> Option<Next<'_>> {
+    const SEQUENCE: u8 = 0x10;
+    const ACKNOWLEDGEMENT: u8 = 0x80;
+
+    let &[flags, more_flags, high, low, length_high, length_low, _, _] = view.header()?;
+    // Without a sequence number it has no payload but is an acknowledgement alone.
+    if [high, low] != [0x88, 0x0b] || flags & SEQUENCE == 0 {
+        return Some(OTHER);
+    }
+    let header_length = if more_flags & ACKNOWLEDGEMENT == 0 { 12 } else { 16 };
+    let length = u16::from_be_bytes([length_high, length_low]);
+    Some(Next::Layer(Layer::Ppp, view.skip(header_length)?.limit(usize::from(length))))
+}
+
+/// ERSPAN's third type, whose last bits say what it mirrors and whether eight more bytes follow.
+fn erspan_3(view: View<'_>) -> Option<Next<'_>> {
+    const FRAME_TYPES: u8 = 0x7c;
+    const ETHERNET_FRAME: u8 = 0;
+    const IP_PACKET: u8 = 2 << 2;
+    const SUBHEADER: u8 = 0x01;
+
+    let &[.., types, options] = view.header::<12>()?;
+    let header_length = if options & SUBHEADER == 0 { 12 } else { 20 };
+    let rest = view.skip(header_length)?;
+    Some(match types & FRAME_TYPES {
+        ETHERNET_FRAME => Next::Layer(Layer::Ethernet, rest),
+        IP_PACKET => Next::Layer(Layer::Ip, rest),
+        _ => OTHER,
+    })
+}
+
+/// UDP, for the tunnels that are known by its destination port. The port is a hint only: what does not look like the
+/// tunnel's header is sound, and no tunnel.
+pub(super) fn udp(view: View<'_>) -> Option<Next<'_>> {
+    let &[_, _, high, low, length_high, length_low, _, _] = view.header()?;
+    let rest = match usize::from(u16::from_be_bytes([length_high, length_low])) {
+        // A datagram too long for the field, as in IP.
+        0 => view.skip(8)?,
+        length => view.limit(length).skip(8)?,
+    };
+    let inner = match u16::from_be_bytes([high, low]) {
+        // The registered port, and the one that Linux used before that.
+        4789 | 8472 => vxlan(rest),
+        6081 => geneve(rest),
+        2152 => gtp_u(rest),
+        _ => None,
+    };
+    Some(inner.unwrap_or(OTHER))
+}
+
+/// VXLAN: a flag that says that there is a network identifier, the identifier, and a frame.
+fn vxlan(view: View<'_>) -> Option<Next<'_>> {
+    const HAS_IDENTIFIER: u8 = 0x08;
+
+    let &[flags, _, _, _, id_high, id_middle, id_low, _] = view.header()?;
+    let network = u32::from_be_bytes([0, id_high, id_middle, id_low]);
+    (flags & HAS_IDENTIFIER != 0).then_some(())?;
+    Some(Next::Layer(Layer::Ethernet, view.skip(8)?.in_overlay(network)))
+}
+
+/// GENEVE: version 0 and the length of the options in words, the type of what it carries, a network identifier.
+fn geneve(view: View<'_>) -> Option<Next<'_>> {
+    let &[version_and_words, _, high, low, id_high, id_middle, id_low, _] = view.header()?;
+    let words = match version_and_words {
+        words @ 0..0x40 => usize::from(words),
+        _ => return None,
+    };
+    let network = u32::from_be_bytes([0, id_high, id_middle, id_low]);
+    let rest = view.skip(8 + 4 * words)?.in_overlay(network);
+    Some(match u16::from_be_bytes([high, low]) {
+        ETHERNET => Next::Layer(Layer::Ethernet, rest),
+        protocol => link::ethertype(protocol, rest),
+    })
+}
+
+/// GTP-U: an IP packet of a mobile subscriber, behind extension headers if it has any.
+fn gtp_u(view: View<'_>) -> Option<Next<'_>> {
+    const VERSION_1: u8 = 0x30;
+    const USER_PACKET: u8 = 0xff;
+    const OPTIONAL_FIELDS: u8 = 0x07;
+    const EXTENSIONS: u8 = 0x04;
+
+    let &[flags, message, high, low, ..] = view.header::<8>()?;
+    if (flags & 0xf0, message) != (VERSION_1, USER_PACKET) {
+        return None;
+    }
+    let mut rest = view.skip(8)?.limit(usize::from(u16::from_be_bytes([high, low])));
+    if flags & OPTIONAL_FIELDS != 0 {
+        let &[_, _, _, mut next] = rest.header()?;
+        rest = rest.skip(4)?;
+        if flags & EXTENSIONS != 0 {
+            for _ in 0..limits::EXTENSION_HEADERS {
+                if next == 0 {
+                    break;
+                }
+                let length = usize::from(*rest.bytes().first()?) * 4;
+                next = *rest.bytes().get(length.checked_sub(1)?)?;
+                rest = rest.skip(length)?;
+            }
+        }
+    }
+    Some(Next::Layer(Layer::Ip, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Decoded;
+    use super::super::testing::{
+        ETHERNET, PAYLOAD, RAW, assert_tcp, ethernet, ipv4, ipv6, joined, payload, segment, tcp4, tcp6, udp, whole,
+    };
+    use crate::flow::FlowKey;
+
+    const GRE: u8 = 47;
+
+    fn frame() -> Vec<u8> {
+        ethernet(0x0800, &tcp4(PAYLOAD))
+    }
+
+    /// The flow of the segment in `packet`, which must have the usual payload.
+    #[track_caller]
+    fn flow(packet: &[u8]) -> FlowKey {
+        let segment = segment(RAW, packet);
+        assert_eq!(payload(packet, &segment), PAYLOAD);
+        assert_eq!((segment.sequence, segment.key.low().to_string().as_str()), (1000, "10.0.0.1:50000"));
+        segment.key
+    }
+
+    #[test]
+    fn ip_within_ip() {
+        for outer in [ipv4, ipv6] {
+            assert_tcp(RAW, &outer(4, &tcp4(PAYLOAD)));
+            assert_tcp(RAW, &outer(41, &tcp6(PAYLOAD)));
+        }
+        assert_tcp(ETHERNET, &ethernet(0x0800, &joined(&[&ipv4(41, &ipv6(4, &tcp4(PAYLOAD))), &[0; 9]])));
+    }
+
+    #[test]
+    fn endless_tunnels_are_undecoded() {
+        let mut packet = tcp4(PAYLOAD);
+        for _ in 0..100 {
+            packet = ipv4(4, &packet);
+        }
+        assert_eq!(whole(RAW, &packet), Decoded::Undecoded);
+    }
+
+    #[test]
+    fn fragments_of_a_tunnel_are_no_segments() {
+        let mut packet = ipv4(4, &tcp4(PAYLOAD));
+        packet[6] = 0x20;
+        assert_eq!(whole(RAW, &packet), Decoded::Other);
+    }
+
+    #[test]
+    fn gre_fields_are_skipped() {
+        assert_tcp(RAW, &ipv4(GRE, &joined(&[&[0, 0, 0x08, 0], &tcp4(PAYLOAD)])));
+        assert_tcp(RAW, &ipv6(GRE, &joined(&[&[0, 0, 0x86, 0xdd], &tcp6(PAYLOAD)])));
+        assert_tcp(RAW, &ipv4(GRE, &joined(&[&[0, 0, 0x65, 0x58], &frame()])));
+        assert_tcp(RAW, &ipv4(GRE, &joined(&[&[0x80, 0, 0x08, 0], &[1; 4], &tcp4(PAYLOAD)])));
+        assert_tcp(RAW, &ipv4(GRE, &joined(&[&[0x90, 0, 0x08, 0], &[1; 8], &tcp4(PAYLOAD)])));
+        flow(&ipv4(GRE, &joined(&[&[0xb0, 0, 0x08, 0], &[1; 12], &tcp4(PAYLOAD)])));
+        assert_eq!(whole(RAW, &ipv4(GRE, &[0, 0, 0x08, 0x06, 0, 0])), Decoded::Other);
+        assert_eq!(whole(RAW, &ipv4(GRE, &[0x40, 0, 0x08, 0, 0, 0])), Decoded::Other);
+    }
+
+    #[test]
+    fn gre_keys_are_scopes() {
+        let keyed = |key: u8| flow(&ipv4(GRE, &joined(&[&[0x20, 0, 0x08, 0, 0, 0, 0, key], &tcp4(PAYLOAD)])));
+        assert_ne!(keyed(1), keyed(2));
+        assert_ne!(keyed(1), flow(&tcp4(PAYLOAD)));
+    }
+
+    #[test]
+    fn nvgre_flow_numbers_are_no_scope() {
+        let keyed = |key: [u8; 4]| {
+            flow(&ipv4(GRE, &joined(&[&[0x20, 0, 0x65, 0x58], &key, &ethernet(0x0800, &tcp4(PAYLOAD))])))
+        };
+        assert_eq!(keyed([0, 0, 1, 7]), keyed([0, 0, 1, 8]));
+        assert_ne!(keyed([0, 0, 1, 7]), keyed([0, 0, 2, 7]));
+    }
+
+    #[test]
+    fn gre_of_pptp_carries_ppp() {
+        let ppp = joined(&[&[0xff, 3, 0, 0x21], &tcp4(PAYLOAD)]);
+        let length = u8::try_from(ppp.len()).unwrap();
+        assert_tcp(RAW, &ipv4(GRE, &joined(&[&[0x30, 1, 0x88, 0x0b, 0, length, 0, 9], &[0; 4], &ppp])));
+        assert_tcp(RAW, &ipv4(GRE, &joined(&[&[0x30, 0x81, 0x88, 0x0b, 0, length, 0, 9], &[0; 8], &ppp])));
+        let acknowledgement = [0x20, 0x81, 0x88, 0x0b, 0, 0, 0, 9, 0, 0, 0, 1];
+        assert_eq!(whole(RAW, &ipv4(GRE, &acknowledgement)), Decoded::Other);
+    }
+
+    #[test]
+    fn erspan_of_all_types_mirrors_frames() {
+        assert_tcp(RAW, &ipv4(GRE, &joined(&[&[0, 0, 0x88, 0xbe], &frame()])));
+        assert_tcp(RAW, &ipv4(GRE, &joined(&[&[0x10, 0, 0x88, 0xbe], &[1; 12], &frame()])));
+        let third = [0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_tcp(RAW, &ipv4(GRE, &joined(&[&third, &frame()])));
+        let mut packet_with_subheader = third;
+        packet_with_subheader[18..].copy_from_slice(&[2 << 2, 1]);
+        assert_tcp(RAW, &ipv4(GRE, &joined(&[&packet_with_subheader, &[0; 8], &tcp4(PAYLOAD)])));
+    }
+
+    #[test]
+    fn vxlan_networks_are_scopes() {
+        let in_network = |id: u8| flow(&udp(4789, &joined(&[&[8, 0, 0, 0, 0, 0, id, 0], &frame()])));
+        assert_ne!(in_network(1), in_network(2));
+        let other_port = udp(8472, &joined(&[&[8, 0, 0, 0, 0, 0, 1, 0], &frame()]));
+        assert_eq!(flow(&other_port), in_network(1));
+    }
+
+    #[test]
+    fn geneve_options_are_skipped() {
+        let plain = udp(6081, &joined(&[&[0, 0, 0x65, 0x58, 0, 0, 5, 0], &frame()]));
+        let options = udp(6081, &joined(&[&[2, 0, 0x08, 0, 0, 0, 5, 0], &[1; 8], &tcp4(PAYLOAD)]));
+        assert_eq!(flow(&plain), flow(&options));
+        let other = udp(6081, &joined(&[&[2, 0, 0x08, 0, 0, 0, 6, 0], &[1; 8], &tcp4(PAYLOAD)]));
+        assert_ne!(flow(&plain), flow(&other));
+    }
+
+    #[test]
+    fn gtp_u_extension_headers_are_skipped() {
+        let packet = tcp4(PAYLOAD);
+        let gtp = |flags: u8, more: &[u8]| {
+            let length = u8::try_from(packet.len() + more.len()).unwrap();
+            udp(2152, &joined(&[&[flags, 0xff, 0, length, 1, 2, 3, 4], more, &packet]))
+        };
+        assert_tcp(RAW, &gtp(0x30, &[]));
+        assert_tcp(RAW, &gtp(0x32, &[0, 1, 0, 0]));
+        assert_tcp(RAW, &gtp(0x34, &[0, 0, 0, 0x85, 1, 0, 9, 0xc0, 2, 0, 0, 0, 0, 0, 0, 0]));
+        let echo = udp(2152, &[0x32, 1, 0, 4, 0, 0, 0, 0, 0, 1, 0, 0]);
+        assert_eq!(whole(RAW, &echo), Decoded::Other);
+    }
+
+    #[test]
+    fn what_does_not_look_like_a_tunnel_is_sound() {
+        for port in [53, 443, 2152, 4789, 6081, 8472] {
+            for payload in [&[][..], &[0x45], &[0xf3; 30]] {
+                let first_bit_off: Vec<u8> = payload.iter().map(|byte| byte & !0x08).collect();
+                assert_eq!(whole(RAW, &udp(port, &first_bit_off)), Decoded::Other, "{port} {payload:?}");
+            }
+        }
+    }
+}
