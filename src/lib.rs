@@ -4,6 +4,7 @@ pub mod analyze;
 pub mod capture;
 pub mod close_code;
 pub mod connection;
+pub mod dataframe;
 pub mod error;
 pub mod flow;
 pub mod limits;
