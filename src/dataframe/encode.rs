@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use polars::prelude::{
     ChunkCast, Column, CompatLevel, CsvWriter, DataFrame, DataType, IntoColumn, IpcWriter, JsonFormat, JsonWriter,
-    NewChunkedArray, ParquetWriter, PolarsError, PolarsResult, SerWriter, StringChunked,
+    NewChunkedArray, ParquetWriter, PolarsResult, SerWriter, StringChunked,
 };
 
 use super::escape::escape;
@@ -55,7 +55,8 @@ impl Format {
 /// # Errors
 ///
 /// What writing to `out` says, and what Polars says where that is the trouble.
-pub(super) fn encode(frame: &DataFrame, format: Format, mut out: impl Write) -> io::Result<()> {
+pub(super) fn encode(frame: &DataFrame, format: Format, out: impl Write) -> io::Result<()> {
+    let mut out = Witness { out, error: None };
     let encoded = match format {
         Format::Csv => csv(frame, &mut out),
         Format::Parquet => ParquetWriter::new(&mut out).finish(&mut frame.clone()).map(drop),
@@ -64,15 +65,41 @@ pub(super) fn encode(frame: &DataFrame, format: Format, mut out: impl Write) -> 
         // Readers that do not know Arrow's string views, which are new, still abound.
         Format::Arrow => IpcWriter::new(&mut out).with_compat_level(CompatLevel::oldest()).finish(&mut frame.clone()),
     };
-    encoded.map_err(io_error)?;
-    out.flush()
+    match (out.error, encoded) {
+        (Some(error), _) => Err(error),
+        (None, Err(error)) => Err(io::Error::other(error)),
+        (None, Ok(())) => out.out.flush(),
+    }
 }
 
-/// The I/O error in `error`, with its kind.
-fn io_error(error: PolarsError) -> io::Error {
-    match error {
-        PolarsError::IO { error, .. } => io::Error::new(error.kind(), error),
-        other => io::Error::other(other),
+/// A writer that keeps its error: what Polars makes of it does not always tell the kind.
+struct Witness<W> {
+    out: W,
+    error: Option<io::Error>,
+}
+
+impl<W: Write> Witness<W> {
+    /// Keeps the error of `result` and gives one of the same kind instead.
+    fn keep<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|error| {
+            let kind = error.kind();
+            if kind != io::ErrorKind::Interrupted {
+                self.error = Some(error);
+            }
+            kind.into()
+        })
+    }
+}
+
+impl<W: Write> Write for Witness<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes);
+        self.keep(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.out.flush();
+        self.keep(flushed)
     }
 }
 
@@ -134,7 +161,7 @@ mod tests {
     #[test]
     fn csv_of_every_table_is_as_expected() {
         let tables = tables();
-        let expected = include_str!("expected.csv.txt");
+        let expected = include_str!("expected_tables.txt");
         let found: String = TableName::ALL
             .into_iter()
             .map(|table| format!("# {}\n{}", table.name(), text(tables.get(table), Format::Csv)))
