@@ -9,4 +9,5 @@ pub mod error;
 pub mod flow;
 pub mod limits;
 pub mod packet;
+pub mod report;
 pub mod websocket;

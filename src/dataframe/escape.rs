@@ -24,25 +24,38 @@ pub fn wire_text(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Text as a CSV cell or a terminal gets it; [`unescape`] undoes it.
+/// Text as a CSV cell gets it; [`unescape`] undoes it.
 ///
-/// A backslash becomes `\\`, a line feed `\n`, a carriage return `\r`, a tab `\t`. Every other control character, line or
-/// paragraph separator, control of writing direction and invisible mark becomes `\u{hex}`, and so does one of
-/// `= + - @ ＝ ＋ － ＠` where it comes first, which spreadsheets take for the beginning of a formula.
+/// It is as [`printable`] makes it, and one of `= + - @ ＝ ＋ － ＠` where it comes first, which spreadsheets take for the
+/// beginning of a formula, becomes `\u{hex}`.
 #[must_use]
 pub fn escape(text: &str) -> Cow<'_, str> {
-    let formula = text.starts_with(begins_formula);
-    if !formula && !text.contains(|c| c == '\\' || is_unprintable(c)) {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) if begins_formula(first) => {
+            Cow::Owned(format!("\\u{{{:x}}}{}", u32::from(first), printable(chars.as_str())))
+        }
+        _ => printable(text),
+    }
+}
+
+/// Text as a terminal gets it; [`unescape`] undoes it.
+///
+/// A backslash becomes `\\`, a line feed `\n`, a carriage return `\r`, a tab `\t`. Every other control character, line or
+/// paragraph separator, control of writing direction and invisible mark becomes `\u{hex}`.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c| c == '\\' || is_unprintable(c)) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
-    for (index, c) in text.char_indices() {
+    for c in text.chars() {
         match c {
             '\\' => escaped.push_str("\\\\"),
             '\n' => escaped.push_str("\\n"),
             '\r' => escaped.push_str("\\r"),
             '\t' => escaped.push_str("\\t"),
-            c if is_unprintable(c) || (index == 0 && formula) => {
+            c if is_unprintable(c) => {
                 // Writing to a String cannot fail.
                 let _ = write!(escaped, "\\u{{{:x}}}", u32::from(c));
             }
@@ -52,7 +65,7 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// The text that [`escape`] made `escaped` of; `None` if it made it of no text.
+/// The text that [`escape`] or [`printable`] made `escaped` of; `None` if they write no such thing.
 #[must_use]
 pub fn unescape(escaped: &str) -> Option<Cow<'_, str>> {
     let Some((plain, _)) = escaped.split_once('\\') else { return Some(Cow::Borrowed(escaped)) };

@@ -32,7 +32,7 @@ pub use close_codes::{CloseCodeRow, histogram};
 pub use close_codes_by_endpoint::{EndpointCodeRow, EndpointKey, by_endpoint};
 pub use close_codes_over_time::automatic_bucket;
 pub use encode::Format;
-pub use escape::{escape, unescape, wire_text};
+pub use escape::{escape, printable, unescape, wire_text};
 pub use moment::utc_text;
 pub use schema::{ColumnSchema, ValueType, schema_markdown, table_markdown};
 
