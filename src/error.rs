@@ -4,6 +4,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -67,6 +68,17 @@ pub enum Error {
         table: &'static str,
         /// What polars says.
         source: polars::error::PolarsError,
+    },
+    /// The time series would be too long.
+    #[error(
+        "table close_codes_over_time: expected at most {} rows, buckets of {width:?} make {rows}: choose wider ones",
+        crate::limits::TIME_BUCKETS
+    )]
+    TooManyBuckets {
+        /// The width that was chosen.
+        width: Duration,
+        /// How many rows that makes.
+        rows: u64,
     },
     /// The worker threads could not be started.
     #[error("cannot start {threads} worker threads: {source}")]

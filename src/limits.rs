@@ -73,7 +73,8 @@ pub const CONTEXT_BYTES: usize = 16;
 /// Rows that one connection adds to one table. Later ones are counted, and one row of its own says so.
 pub const ROWS_PER_CONNECTION: usize = 1000;
 
-/// Buckets of the time series for one close code: a year in steps of a second is refused, a day is not.
+/// Rows of the time series, one for each bucket and each close code that occurs: for ten codes, a year in steps of a
+/// second is refused and a day is not.
 pub const TIME_BUCKETS: usize = 1_000_000;
 
 /// Nanoseconds of capture time that a connection is kept after both its ends, for packets that were captured late.

@@ -1,0 +1,283 @@
+//! DataFrames to the bytes of a file format.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use polars::prelude::{
+    ChunkCast, Column, CompatLevel, CsvWriter, DataFrame, DataType, IntoColumn, IpcWriter, JsonFormat, JsonWriter,
+    NewChunkedArray, ParquetWriter, PolarsResult, SerWriter, StringChunked,
+};
+
+use super::escape::escape;
+use super::moment::utc_text;
+use crate::flow::Timestamp;
+
+/// A file format for tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// A header and a line per row. Null is an empty cell, empty text is `""`; text is as [`escape`] makes it.
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+    /// An array with an object for each row.
+    Json,
+    /// A line with an object for each row.
+    Ndjson,
+    /// Apache Arrow's IPC file format, also known as Feather version 2.
+    Arrow,
+}
+
+impl Format {
+    /// Every format, the default first.
+    pub const ALL: [Self; 5] = [Self::Csv, Self::Parquet, Self::Json, Self::Ndjson, Self::Arrow];
+
+    /// The name, which is also the extension of its files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+            Self::Json => "json",
+            Self::Ndjson => "ndjson",
+            Self::Arrow => "arrow",
+        }
+    }
+
+    /// The format of that name; `None` if there is none.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+}
+
+/// Writes `frame` to `out` in `format`.
+///
+/// # Errors
+///
+/// What writing to `out` says, and what Polars says where that is the trouble.
+pub(super) fn encode(frame: &DataFrame, format: Format, out: impl Write) -> io::Result<()> {
+    let mut out = Witness { out, error: None };
+    let encoded = match format {
+        Format::Csv => csv(frame, &mut out),
+        Format::Parquet => ParquetWriter::new(&mut out).finish(&mut frame.clone()).map(drop),
+        Format::Json => json(frame, JsonFormat::Json, &mut out),
+        Format::Ndjson => json(frame, JsonFormat::JsonLines, &mut out),
+        // Readers that do not know Arrow's string views, which are new, still abound.
+        Format::Arrow => IpcWriter::new(&mut out).with_compat_level(CompatLevel::oldest()).finish(&mut frame.clone()),
+    };
+    match (out.error, encoded) {
+        (Some(error), _) => Err(error),
+        (None, Err(error)) => Err(io::Error::other(error)),
+        (None, Ok(())) => out.out.flush(),
+    }
+}
+
+/// A writer that keeps its error: what Polars makes of it does not always tell the kind.
+struct Witness<W> {
+    out: W,
+    error: Option<io::Error>,
+}
+
+impl<W: Write> Witness<W> {
+    /// Keeps the error of `result` and gives one of the same kind instead.
+    fn keep<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|error| {
+            let kind = error.kind();
+            if kind != io::ErrorKind::Interrupted {
+                self.error = Some(error);
+            }
+            kind.into()
+        })
+    }
+}
+
+impl<W: Write> Write for Witness<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes);
+        self.keep(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.out.flush();
+        self.keep(flushed)
+    }
+}
+
+fn csv(frame: &DataFrame, out: &mut impl Write) -> PolarsResult<()> {
+    let cells = |column: &Column| match column.dtype() {
+        DataType::String => escaped(column),
+        _ => times_as_text(column),
+    };
+    CsvWriter::new(out).finish(&mut with_columns(frame, cells)?)
+}
+
+fn json(frame: &DataFrame, format: JsonFormat, out: &mut impl Write) -> PolarsResult<()> {
+    JsonWriter::new(out).with_json_format(format).finish(&mut with_columns(frame, times_as_text)?)
+}
+
+/// The frame with every column as `make` makes it.
+fn with_columns(frame: &DataFrame, make: impl Fn(&Column) -> PolarsResult<Column>) -> PolarsResult<DataFrame> {
+    DataFrame::new(frame.height(), frame.columns().iter().map(make).collect::<PolarsResult<_>>()?)
+}
+
+/// A column of text with every cell escaped.
+fn escaped(column: &Column) -> PolarsResult<Column> {
+    let cells = column.str()?.iter().map(|cell| cell.map(escape));
+    Ok(StringChunked::from_iter_options(column.name().clone(), cells).into_column())
+}
+
+/// A column of times as text, and any other column as it is.
+fn times_as_text(column: &Column) -> PolarsResult<Column> {
+    if !matches!(column.dtype(), DataType::Datetime(..)) {
+        return Ok(column.clone());
+    }
+    let nanoseconds = column.datetime()?.physical().cast(&DataType::Int64)?;
+    let text = |nanoseconds| Cow::Owned::<str>(utc_text(Timestamp::from_nanos(nanoseconds)));
+    let cells = nanoseconds.i64()?.iter().map(|cell| cell.map(text));
+    Ok(StringChunked::from_iter_options(column.name().clone(), cells).into_column())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use polars::prelude::{IpcReader, ParquetReader, SerReader};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::dataframe::{TableName, TableOptions, Tables, sample, unescape};
+    use crate::flow::Role;
+
+    fn tables() -> Tables {
+        Tables::new(&sample::analysis(), &TableOptions::default()).unwrap()
+    }
+
+    fn text(frame: &DataFrame, format: Format) -> String {
+        let mut bytes = Vec::new();
+        encode(frame, format, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn csv_of_every_table_is_as_expected() {
+        let tables = tables();
+        let expected = include_str!("expected_tables.txt");
+        let found: String = TableName::ALL
+            .into_iter()
+            .map(|table| format!("# {}\n{}", table.name(), text(tables.get(table), Format::Csv)))
+            .collect();
+        assert!(found == expected, "{found}");
+    }
+
+    #[test]
+    fn csv_has_escaped_text_and_tells_empty_from_null() {
+        let frames = text(&tables().close_frames, Format::Csv);
+        let lines: Vec<_> = frames.lines().collect();
+        assert_eq!(
+            lines[3],
+            "1,trace.pcap,110,2026-01-31T12:00:02.000000000Z,server,first,1007,Invalid Frame Payload Data,standard,\
+             \"\\u{3d}bad\\\\xff, \"\"text\"\"\",false,15"
+        );
+        // A code without a reason, and no code at all.
+        assert!(lines[2].ends_with(",reply,1000,Normal Closure,standard,\"\",true,2"), "{}", lines[2]);
+        assert!(lines[4].ends_with(",first,,,,,true,0"), "{}", lines[4]);
+        assert_eq!(unescape("\\u{3d}bad\\\\xff").unwrap(), "=bad\\xff");
+    }
+
+    #[test]
+    fn ndjson_has_every_column_with_plain_values() {
+        let tables = tables();
+        for table in TableName::ALL {
+            let (frame, lines) = (tables.get(table), text(tables.get(table), Format::Ndjson));
+            let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            assert_eq!(rows.len(), frame.height(), "{}", table.name());
+            assert!(rows.iter().all(|row| row.as_object().unwrap().len() == frame.width()), "{}", table.name());
+        }
+        let lines = text(&tables.close_frames, Format::Ndjson);
+        let row: Value = serde_json::from_str(lines.lines().nth(2).unwrap()).unwrap();
+        assert_eq!(row["reason"], "=bad\\xff, \"text\"");
+        assert_eq!(row["time"], "2026-01-31T12:00:02.000000000Z");
+        assert_eq!((&row["code"], &row["reason_valid"]), (&Value::from(1007), &Value::from(false)));
+        let row: Value = serde_json::from_str(lines.lines().nth(3).unwrap()).unwrap();
+        assert_eq!((&row["code"], &row["reason"]), (&Value::Null, &Value::Null));
+    }
+
+    #[test]
+    fn json_is_an_array_of_the_same_objects() {
+        let tables = tables();
+        for table in TableName::ALL {
+            let array: Vec<Value> = serde_json::from_str(&text(tables.get(table), Format::Json)).unwrap();
+            let lines = text(tables.get(table), Format::Ndjson);
+            let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            assert_eq!(array, rows, "{}", table.name());
+        }
+    }
+
+    #[test]
+    fn empty_tables_are_valid_in_every_format() {
+        let tables = Tables::new(&sample::of([]), &TableOptions::default()).unwrap();
+        assert_eq!(
+            text(&tables.violations, Format::Csv),
+            "connection,capture,packet,time,sender,rule,section,detail\n"
+        );
+        assert_eq!(text(&tables.violations, Format::Json).trim(), "[]");
+        assert_eq!(text(&tables.violations, Format::Ndjson), "");
+        for format in [Format::Parquet, Format::Arrow] {
+            assert_eq!(read_back(&tables.violations, format).schema(), tables.violations.schema());
+        }
+    }
+
+    #[test]
+    fn numbers_survive_text() {
+        let record = sample::ConnectionBuilder::new().closed(1000, Role::Client).ended_at(sample::NOON + 100_000_001);
+        let tables = Tables::new(&sample::of([record.build()]), &TableOptions::default()).unwrap();
+        let duration = tables.connections.column("duration_ms").unwrap().f64().unwrap().get(0).unwrap();
+        let csv = text(&tables.connections, Format::Csv);
+        assert_eq!(csv.lines().nth(1).unwrap().split(',').nth(9).unwrap().parse(), Ok(duration));
+        let row: Value = serde_json::from_str(&text(&tables.connections, Format::Ndjson)).unwrap();
+        assert_eq!(row["duration_ms"].as_f64(), Some(duration));
+    }
+
+    fn read_back(frame: &DataFrame, format: Format) -> DataFrame {
+        let mut bytes = Vec::new();
+        encode(frame, format, &mut bytes).unwrap();
+        match format {
+            Format::Parquet => ParquetReader::new(Cursor::new(bytes)).finish().unwrap(),
+            Format::Arrow => IpcReader::new(Cursor::new(bytes)).finish().unwrap(),
+            Format::Csv | Format::Json | Format::Ndjson => panic!("{format:?} does not keep types"),
+        }
+    }
+
+    #[test]
+    fn parquet_and_arrow_give_back_the_same_frame() {
+        let tables = tables();
+        for table in TableName::ALL {
+            for format in [Format::Parquet, Format::Arrow] {
+                let (frame, back) = (tables.get(table), read_back(tables.get(table), format));
+                assert_eq!(back.schema(), frame.schema(), "{} {}", table.name(), format.name());
+                assert!(back.equals_missing(frame), "{} {}", table.name(), format.name());
+            }
+        }
+    }
+
+    /// Refuses every byte.
+    struct ClosedPipe;
+
+    impl Write for ClosedPipe {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_is_told_as_such() {
+        for format in Format::ALL {
+            let error = encode(&tables().captures, format, ClosedPipe).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "{}", format.name());
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `invalid_utf8`: every text message, or Close reason, that is not UTF-8.
+
+use std::borrow::Cow;
+
+use polars::prelude::{DataFrame, PolarsResult};
+
+use super::event::{self, EventRow};
+use super::schema::{self, Column};
+use crate::analyze::Analysis;
+use crate::connection::{InvalidUtf8, TextLocation};
+
+/// The table of `analysis`.
+pub(super) fn table(analysis: &Analysis) -> PolarsResult<DataFrame> {
+    schema::frame(&columns(), &event::rows(analysis, |record| &record.invalid_utf8))
+}
+
+type Field<'a> = Column<EventRow<'a, InvalidUtf8>>;
+
+/// The columns in order.
+pub(super) fn columns<'a>() -> Vec<Field<'a>> {
+    let mut columns = event::leading_columns();
+    columns.extend(place_columns());
+    columns.extend(reaction_columns());
+    columns
+}
+
+/// Where the bad byte is and what is wrong with it.
+fn place_columns<'a>() -> [Field<'a>; 6] {
+    [
+        Field::word("location", |row| Some(location_name(row.event.location)))
+            .means("Where the text was: `text-message` or `close-reason`"),
+        Field::count("message", |row| match row.event.location {
+            TextLocation::TextMessage(number) => Some(number),
+            TextLocation::CloseReason => None,
+        })
+        .means("The number of the message, from 0, among the sender's data messages")
+        .null("It is a Close reason"),
+        Field::count("message_bytes", |row| row.event.message_bytes)
+            .unit("bytes")
+            .means("Length of the message or reason, unmasked and inflated")
+            .null("Its end is not in the capture"),
+        Field::count("byte_offset", |row| Some(row.event.byte_offset))
+            .unit("bytes")
+            .means("Offset of the first bad byte in the unmasked, inflated message or reason, from 0")
+            .source("`std::str::Utf8Error::valid_up_to`"),
+        Field::word("error", |row| Some(row.event.error.name()))
+            .means(
+                "What is wrong there: `invalid-byte`, `unexpected-continuation`, `missing-continuation`, `overlong`, \
+                 `surrogate`, `above-u10ffff` or `truncated`",
+            )
+            .source("RFC 3629"),
+        Field::text("context_hex", |row| Some(Cow::Owned(hex(&row.event.context))))
+            .means("The bytes around the first bad one, up to 16 before it and 16 from it on, in hexadecimal"),
+    ]
+}
+
+/// What may have caused it and what it caused.
+fn reaction_columns<'a>() -> [Field<'a>; 3] {
+    [
+        Field::word("likely_cause", |_| None)
+            .means("What the bytes look like instead, such as `windows-1252`")
+            .null("Nothing fits better than chance"),
+        Field::code("peer_close_code", |row| row.event.peer_close_code.map(|code| code.0))
+            .means("The code of the Close frame that the peer sent afterwards, 1005 if that was empty")
+            .null("The peer sent none"),
+        Field::number("peer_reaction_ms", |row| row.event.peer_reaction_ms)
+            .unit("ms")
+            .means("From `time` to that Close frame")
+            .null("The peer sent none"),
+    ]
+}
+
+fn location_name(location: TextLocation) -> &'static str {
+    match location {
+        TextLocation::TextMessage(_) => "text-message",
+        TextLocation::CloseReason => "close-reason",
+    }
+}
+
+/// Two lowercase digits per byte.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

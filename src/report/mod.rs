@@ -1,0 +1,6 @@
+//! Reports: what an analysis found, for people on a terminal and as files for other programs. One file per output.
+
+pub mod directory;
+mod figures;
+pub mod summary;
+pub mod terminal;
