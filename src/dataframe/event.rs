@@ -68,3 +68,26 @@ pub(super) fn leading_columns<'a, E: Event>() -> Vec<Field<'a, E>> {
         Field::<E>::word("sender", |row| Some(row.event.place().2.name())).means("Who sent it: `client` or `server`"),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataframe::sample::{self, ConnectionBuilder};
+    use crate::websocket::Rule;
+
+    #[test]
+    fn events_are_in_order_of_file_packet_connection_and_their_own() {
+        let two = || ConnectionBuilder::new().violation(Rule::ReservedBits).violation(Rule::ReservedOpcode).build();
+        let mut analysis = sample::of([two(), two(), two()]);
+        let places = [[(0, 9), (0, 5)], [(0, 5), (0, 5)], [(1, 1), (0, 1)]];
+        for (record, places) in analysis.connections.iter_mut().zip(places) {
+            for (violation, (file, number)) in record.violations.iter_mut().zip(places) {
+                violation.packet = PacketId { file, number };
+            }
+        }
+        let rows = rows(&analysis, |record| &record.violations);
+        let found: Vec<_> = rows.iter().map(|row| (row.connection, row.event.rule)).collect();
+        let (first, second) = (Rule::ReservedBits, Rule::ReservedOpcode);
+        assert_eq!(found, [(2, second), (0, second), (1, first), (1, second), (0, first), (2, first)]);
+    }
+}

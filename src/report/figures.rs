@@ -81,6 +81,23 @@ pub(super) fn fit(text: &str, width: usize) -> String {
     text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// `head` and `parts`, separated by commas, in lines of at most `width` characters where the parts allow it. Lines after
+/// the first are indented.
+pub(super) fn list(head: &str, parts: &[String], width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = head.to_owned();
+    for (index, part) in parts.iter().enumerate() {
+        let part = if index + 1 < parts.len() { format!("{part},") } else { part.clone() };
+        if line.chars().count() + 1 + part.chars().count() > width {
+            lines.push(std::mem::replace(&mut line, " ".to_owned()));
+        }
+        line.push(' ');
+        line.push_str(&part);
+    }
+    lines.push(line);
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,5 +135,12 @@ mod tests {
         assert_eq!(shown("chat.example", 12), "chat.example");
         assert_eq!(shown("chat.example", 6), "chat.…");
         assert_eq!(shown("\u{1b}[31m", 12), "\\u{1b}[31m");
+    }
+
+    #[test]
+    fn long_lists_are_broken_between_parts() {
+        let parts = ["1 closed", "2 open", "3 refused"].map(str::to_owned);
+        assert_eq!(list("Six:", &parts, 80), ["Six: 1 closed, 2 open, 3 refused"]);
+        assert_eq!(list("Six:", &parts, 22), ["Six: 1 closed, 2 open,", "  3 refused"]);
     }
 }
