@@ -86,3 +86,6 @@ pub const STRAGGLER_BYTES: u32 = 1 << 20;
 
 /// Bytes of a connection that began before the capture in which an HTTP head is looked for.
 pub const PROBED_BYTES: usize = 64 << 10;
+
+/// Packets of a batch that one thread decodes at once: a few dozen microseconds of work.
+pub const PIECE_PACKETS: usize = 1024;

@@ -20,6 +20,12 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Which file it is of: [`PacketId::file`].
+    #[must_use]
+    pub const fn file(&self) -> u32 {
+        self.file
+    }
+
     /// The packets in the order of the file.
     #[must_use]
     pub fn packets(&self) -> &[Packet] {
