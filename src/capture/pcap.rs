@@ -149,7 +149,7 @@ impl Pcap {
             Some(next) if self.follows(header, &next) => None,
             Some(_) => Some(Stop::Damaged(at, mismatch())),
             None if !block.last || end > block.bytes.len() => Some(Stop::Doubtful(at, mismatch())),
-            None if header.captured == 0 => Some(Stop::Damaged(at, mismatch())),
+            None if header.original == 0 => Some(Stop::Damaged(at, mismatch())),
             None => None,
         }
     }
@@ -158,7 +158,7 @@ impl Pcap {
     /// of the same time. Random bytes pass once in 2^22.
     fn follows(&self, header: &Header, next: &Header) -> bool {
         let same_time = near(header.seconds, next.seconds) || self.near_last(next) && self.last_seconds.is_some();
-        next.captured != 0 && (self.ordinary(next) || (next.captured as usize <= limits::RECORD_BYTES && same_time))
+        self.ordinary(next) || (same_time && (1..=limits::RECORD_BYTES).contains(&(next.captured as usize)))
     }
 
     /// The stop at a record that goes on beyond the block.
