@@ -83,8 +83,8 @@ enum State<M> {
     Header(PartialHeader),
     Payload(Payload),
     Lost(Box<Search<M>>),
-    /// A frame that no length can be right for: nothing after it can be found.
-    Dead,
+    /// The stream has ended.
+    Over,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -174,7 +174,7 @@ impl<M: Copy> Decoder<M> {
                 State::Header(_) => self.read_header(rest, mark, visitor),
                 State::Payload(_) => self.read_payload(rest, mark, visitor),
                 State::Lost(_) => self.search(rest, mark, visitor),
-                State::Dead => {
+                State::Over => {
                     self.offset += rest.len() as u64;
                     return;
                 }
@@ -204,7 +204,7 @@ impl<M: Copy> Decoder<M> {
                 self.offset += length;
                 self.lose_sync(mark, visitor);
             }
-            State::Dead => self.offset += length,
+            State::Over => self.offset += length,
         }
     }
 
@@ -212,7 +212,7 @@ impl<M: Copy> Decoder<M> {
     pub fn end(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
         self.tell_partial_close(mark, visitor);
         self.abandon_message(mark, visitor);
-        self.state = State::Dead;
+        self.state = State::Over;
     }
 
     /// Reads on in a frame header: how many bytes were used.
@@ -242,7 +242,8 @@ impl<M: Copy> Decoder<M> {
     fn begin_frame(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
         self.check_header(header, mark, visitor);
         if !header.has_sound_length() {
-            self.state = State::Dead;
+            // The frame has no end, but its sender may go on as if it had.
+            self.lose_sync(mark, visitor);
             return;
         }
         let kind = match header.opcode {
@@ -398,7 +399,7 @@ impl<M: Copy> Decoder<M> {
         let State::Payload(payload) = &mut self.state else { return };
         let PayloadKind::Close { body, .. } = &mut payload.kind else { return };
         let (body, length) = (std::mem::take(body), payload.length);
-        self.state = State::Dead;
+        self.state = State::Over;
         self.tell_close(&body, length, mark, visitor);
     }
 
