@@ -4,7 +4,7 @@
 //! says: link-layer padding is no payload. A length of 0 means the end of the packet: the sending system captured it
 //! before its network card cut it into segments, and it was too long for the field.
 
-use std::net::IpAddr;
+use std::net::Ipv4Addr;
 
 use etherparse::{
     IpAuthHeaderSlice, IpNumber, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice,
@@ -12,60 +12,66 @@ use etherparse::{
 };
 
 use super::view::View;
-use super::{Decoded, Layer, Next, tcp};
+use super::{Addresses, Layer};
 use crate::limits;
 
 /// Either version, as the first four bits say.
-pub(super) fn any(view: View<'_>) -> Option<Next<'_>> {
+pub(super) fn any(view: &mut View<'_>) -> Option<Layer> {
     match view.bytes().first()? >> 4 {
-        4 => v4(view),
-        6 => v6(view),
+        4 => Some(Layer::Ipv4),
+        6 => Some(Layer::Ipv6),
         _ => None,
     }
 }
 
 /// IPv4. Options are skipped.
-pub(super) fn v4(view: View<'_>) -> Option<Next<'_>> {
+#[inline]
+pub(super) fn v4(view: &mut View<'_>, addresses: &mut Addresses) -> Option<Layer> {
     let header = Ipv4HeaderSlice::from_slice(view.bytes()).ok()?;
-    let packet = match header.total_len() {
-        0 => view,
+    match header.total_len() {
+        0 => {}
         length => view.limit(usize::from(length)),
-    };
-    let payload = packet.skip(header.slice().len())?;
-    if header.is_fragmenting_payload() {
-        return Some(Next::Done(Decoded::Other));
     }
-    carried(header.protocol(), payload, header.source_addr().into(), header.destination_addr().into())
+    view.skip(header.slice().len())?;
+    if header.is_fragmenting_payload() {
+        return Some(Layer::Other);
+    }
+    *addresses = Addresses { source: mapped(header.source_addr()), destination: mapped(header.destination_addr()) };
+    carried(header.protocol(), view)
 }
 
 /// IPv6. A jumbogram (RFC 2675) has length 0 too, and is the only IP packet in its frame.
-pub(super) fn v6(view: View<'_>) -> Option<Next<'_>> {
+#[inline]
+pub(super) fn v6(view: &mut View<'_>, addresses: &mut Addresses) -> Option<Layer> {
     let header = Ipv6HeaderSlice::from_slice(view.bytes()).ok()?;
-    let rest = view.skip(header.slice().len())?;
-    let payload = match header.payload_length() {
-        0 => rest,
-        length => rest.limit(usize::from(length)),
-    };
-    carried(header.next_header(), payload, header.source_addr().into(), header.destination_addr().into())
+    view.skip(header.slice().len())?;
+    match header.payload_length() {
+        0 => {}
+        length => view.limit(usize::from(length)),
+    }
+    *addresses = Addresses { source: header.source(), destination: header.destination() };
+    carried(header.next_header(), view)
 }
 
-/// What an IP packet from `source` to `destination` carries: `protocol`, in `view`.
+/// What an IP packet carries: `protocol`, in `view`.
 ///
 /// The extension headers of IPv6 are stepped over, in any order. IPv4 shares the authentication header with them, and
 /// the numbers of the others are not used for anything else in it.
-fn carried(mut protocol: IpNumber, mut view: View<'_>, source: IpAddr, destination: IpAddr) -> Option<Next<'_>> {
+#[inline]
+fn carried(mut protocol: IpNumber, view: &mut View<'_>) -> Option<Layer> {
     for _ in 0..=limits::EXTENSION_HEADERS {
-        let (next, length) = match protocol {
-            ip_number::TCP => return Some(Next::Done(Decoded::Segment(tcp::segment(view, source, destination)?))),
-            ip_number::UDP => return Some(Next::Layer(Layer::Udp, view)),
-            ip_number::IPV4 => return Some(Next::Layer(Layer::Ipv4, view)),
-            ip_number::IPV6 => return Some(Next::Layer(Layer::Ipv6, view)),
-            ip_number::GRE => return Some(Next::Layer(Layer::Gre, view)),
+        let length;
+        (protocol, length) = match protocol {
+            ip_number::TCP => return Some(Layer::Tcp),
+            ip_number::UDP => return Some(Layer::Udp),
+            ip_number::IPV4 => return Some(Layer::Ipv4),
+            ip_number::IPV6 => return Some(Layer::Ipv6),
+            ip_number::GRE => return Some(Layer::Gre),
             ip_number::IPV6_FRAG => {
                 let header = Ipv6FragmentHeaderSlice::from_slice(view.bytes()).ok()?;
                 // What lies behind it may be the middle of anything. An atomic fragment (RFC 6946) is a whole packet.
                 if header.is_fragmenting_payload() {
-                    return Some(Next::Done(Decoded::Other));
+                    return Some(Layer::Other);
                 }
                 (header.next_header(), header.slice().len())
             }
@@ -82,11 +88,17 @@ fn carried(mut protocol: IpNumber, mut view: View<'_>, source: IpAddr, destinati
                 let header = Ipv6RawExtHeaderSlice::from_slice(view.bytes()).ok()?;
                 (header.next_header(), header.slice().len())
             }
-            _ => return Some(Next::Done(Decoded::Other)),
+            _ => return Some(Layer::Other),
         };
-        (protocol, view) = (next, view.skip(length)?);
+        view.skip(length)?;
     }
     None
+}
+
+/// The IPv4-mapped IPv6 form of `address`. Made as one number, since what is made byte by byte takes the processor
+/// longer to compare.
+fn mapped(address: Ipv4Addr) -> [u8; 16] {
+    (0xffff_u128 << 32 | u128::from(address.to_bits())).to_be_bytes()
 }
 
 #[cfg(test)]

@@ -1,76 +1,78 @@
 //! Link layers: what lies before an IP header.
 //!
-//! In comes a view that begins with the header of the layer that a function is named after; out goes which layer is next.
+//! In comes a view that begins with the header of the layer that a function is named after; out goes which layer is next,
+//! in what is left of the view.
 //! Layouts: IEEE 802.3 and 802.1Q, RFC 1042 (LLC/SNAP), RFC 1661 and 1662 (PPP), RFC 2516 (PPPoE), RFC 3032 (MPLS), and
 //! <https://www.tcpdump.org/linktypes.html> for those that captures alone have.
 
+use super::Layer;
 use super::view::View;
-use super::{Decoded, Layer, Next};
 
 /// Ethernet.
-pub(super) fn ethernet(view: View<'_>) -> Option<Next<'_>> {
-    let &[.., high, low] = view.header::<14>()?;
-    type_or_length(u16::from_be_bytes([high, low]), view.skip(14)?)
+#[inline]
+pub(super) fn ethernet(view: &mut View<'_>) -> Option<Layer> {
+    let &[.., high, low] = view.take::<14>()?;
+    type_or_length(u16::from_be_bytes([high, low]), view)
 }
 
 /// A VLAN tag, behind its EtherType: priority and id, then what is tagged.
-pub(super) fn vlan(view: View<'_>) -> Option<Next<'_>> {
-    let &[tag_high, tag_low, high, low] = view.header()?;
-    let id = u16::from_be_bytes([tag_high, tag_low]) & 0x0fff;
-    type_or_length(u16::from_be_bytes([high, low]), view.skip(4)?.in_vlan(id))
+pub(super) fn vlan(view: &mut View<'_>) -> Option<Layer> {
+    let &[tag_high, tag_low, high, low] = view.take()?;
+    view.enter_vlan(u16::from_be_bytes([tag_high, tag_low]) & 0x0fff);
+    type_or_length(u16::from_be_bytes([high, low]), view)
 }
 
 /// Logical link control, with the SNAP header that carries an EtherType. Others (spanning tree, IPX) carry no IP.
-pub(super) fn llc(view: View<'_>) -> Option<Next<'_>> {
+pub(super) fn llc(view: &mut View<'_>) -> Option<Layer> {
     match *view.bytes() {
         // The organisation is 0 (RFC 1042) or, for bridged protocols, 00-00-F8 (IEEE 802.1H).
         [0xaa, 0xaa, 0x03, 0x00, 0x00, 0x00 | 0xf8, high, low, ..] => {
-            Some(ethertype(u16::from_be_bytes([high, low]), view.skip(8)?))
+            view.skip(8)?;
+            Some(ethertype(u16::from_be_bytes([high, low])))
         }
-        [0xaa, 0xaa, 0x03, _, _, _, _, _, ..] => Some(OTHER),
+        [0xaa, 0xaa, 0x03, _, _, _, _, _, ..] => Some(Layer::Other),
         [0xaa, 0xaa, 0x03, ..] => None,
-        [_, _, _, ..] => Some(OTHER),
+        [_, _, _, ..] => Some(Layer::Other),
         _ => None,
     }
 }
 
 /// Linux "any" device, first version. The protocol is what counts: on loopback, tunnel and PPP devices too.
-pub(super) fn linux_cooked(view: View<'_>) -> Option<Next<'_>> {
-    let &[.., high, low] = view.header::<16>()?;
-    Some(cooked_protocol(u16::from_be_bytes([high, low]), view.skip(16)?))
+pub(super) fn linux_cooked(view: &mut View<'_>) -> Option<Layer> {
+    let &[.., high, low] = view.take::<16>()?;
+    Some(cooked_protocol(u16::from_be_bytes([high, low])))
 }
 
 /// Linux "any" device, second version, with the protocol in front.
-pub(super) fn linux_cooked_2(view: View<'_>) -> Option<Next<'_>> {
-    let &[high, low, ..] = view.header::<20>()?;
-    Some(cooked_protocol(u16::from_be_bytes([high, low]), view.skip(20)?))
+pub(super) fn linux_cooked_2(view: &mut View<'_>) -> Option<Layer> {
+    let &[high, low, ..] = view.take::<20>()?;
+    Some(cooked_protocol(u16::from_be_bytes([high, low])))
 }
 
 /// The protocol field of both Linux headers: an EtherType, or a small number of Linux's own.
-fn cooked_protocol(protocol: u16, view: View<'_>) -> Next<'_> {
+const fn cooked_protocol(protocol: u16) -> Layer {
     const LINUX_LLC: u16 = 0x0004;
     match protocol {
-        LINUX_LLC => Next::Layer(Layer::Llc, view),
-        protocol => ethertype(protocol, view),
+        LINUX_LLC => Layer::Llc,
+        protocol => ethertype(protocol),
     }
 }
 
 /// BSD loopback: an address family. Host order or network order, and the host is not known; no family is ambiguous.
-pub(super) fn loopback(view: View<'_>) -> Option<Next<'_>> {
-    let family = *view.header::<4>()?;
-    let rest = view.skip(4)?;
+pub(super) fn loopback(view: &mut View<'_>) -> Option<Layer> {
+    let family = *view.take::<4>()?;
     Some(match u32::from_be_bytes(family).min(u32::from_le_bytes(family)) {
-        2 => Next::Layer(Layer::Ipv4, rest),
+        2 => Layer::Ipv4,
         // IPv6 on Linux, Windows, NetBSD and OpenBSD, FreeBSD, Darwin.
-        10 | 23 | 24 | 28 | 30 => Next::Layer(Layer::Ipv6, rest),
-        _ => OTHER,
+        10 | 23 | 24 | 28 | 30 => Layer::Ipv6,
+        _ => Layer::Other,
     })
 }
 
 /// PPP: address and control, which may be left out, and a protocol of one or two bytes.
-pub(super) fn ppp(view: View<'_>) -> Option<Next<'_>> {
+pub(super) fn ppp(view: &mut View<'_>) -> Option<Layer> {
     let framing = if view.bytes().starts_with(&[0xff, 0x03]) { 2 } else { 0 };
-    let view = view.skip(framing)?;
+    view.skip(framing)?;
     // The last byte of a protocol is odd, the one before it even; 0xff is no protocol, so that the address field can be
     // told from one (RFC 1661 sections 2 and 6.5).
     let (protocol, length) = match *view.bytes() {
@@ -78,70 +80,70 @@ pub(super) fn ppp(view: View<'_>) -> Option<Next<'_>> {
         [high, low, ..] => (u16::from_be_bytes([high, low]), 2),
         _ => return None,
     };
-    let rest = view.skip(length)?;
+    view.skip(length)?;
     Some(match protocol {
-        0x0021 => Next::Layer(Layer::Ipv4, rest),
-        0x0057 => Next::Layer(Layer::Ipv6, rest),
-        0x0281 => Next::Layer(Layer::Mpls, rest),
-        _ => OTHER,
+        0x0021 => Layer::Ipv4,
+        0x0057 => Layer::Ipv6,
+        0x0281 => Layer::Mpls,
+        _ => Layer::Other,
     })
 }
 
 /// A PPPoE session: version and type 1, code 0, session, length, then PPP.
-pub(super) fn pppoe(view: View<'_>) -> Option<Next<'_>> {
-    let &[version_and_type, code, _, _, high, low] = view.header()?;
+pub(super) fn pppoe(view: &mut View<'_>) -> Option<Layer> {
+    let &[version_and_type, code, _, _, high, low] = view.take()?;
     if version_and_type != 0x11 {
         return None;
     }
     if code != 0 {
-        return Some(OTHER);
+        return Some(Layer::Other);
     }
-    let length = u16::from_be_bytes([high, low]);
-    Some(Next::Layer(Layer::Ppp, view.skip(6)?.limit(usize::from(length))))
+    view.limit(usize::from(u16::from_be_bytes([high, low])));
+    Some(Layer::Ppp)
 }
 
 /// One entry of an MPLS label stack. Labels differ between the two directions of a flow, so they are no scope.
-pub(super) fn mpls(view: View<'_>) -> Option<Next<'_>> {
-    let &[_, _, label_low, _] = view.header()?;
-    let rest = view.skip(4)?;
+pub(super) fn mpls(view: &mut View<'_>) -> Option<Layer> {
+    let &[_, _, label_low, _] = view.take()?;
     let bottom_of_stack = label_low & 1 == 1;
     if !bottom_of_stack {
-        return Some(Next::Layer(Layer::Mpls, rest));
+        return Some(Layer::Mpls);
     }
     // What the stack carries is agreed on elsewhere. IP tells itself by its version; a pseudowire begins with 0 or 1.
-    Some(match rest.bytes().first()? >> 4 {
-        4 => Next::Layer(Layer::Ipv4, rest),
-        6 => Next::Layer(Layer::Ipv6, rest),
-        _ => OTHER,
+    Some(match view.bytes().first()? >> 4 {
+        4 => Layer::Ipv4,
+        6 => Layer::Ipv6,
+        _ => Layer::Other,
     })
 }
 
 /// What `view` is by the field behind two Ethernet addresses or a VLAN tag: an EtherType from 0x600 on, up to 1500 the
 /// length of an LLC frame, nothing in between (IEEE 802.3 section 3.2.6).
-fn type_or_length(value: u16, view: View<'_>) -> Option<Next<'_>> {
+#[inline]
+fn type_or_length(value: u16, view: &mut View<'_>) -> Option<Layer> {
     match value {
-        0x0600.. => Some(ethertype(value, view)),
-        0..=1500 => Some(Next::Layer(Layer::Llc, view.limit(usize::from(value)))),
+        0x0600.. => Some(ethertype(value)),
+        0..=1500 => {
+            view.limit(usize::from(value));
+            Some(Layer::Llc)
+        }
         _ => None,
     }
 }
 
-/// What `view` is by its EtherType, as in the IANA registry "IEEE 802 Numbers".
-pub(super) fn ethertype(value: u16, view: View<'_>) -> Next<'_> {
-    let layer = match value {
+/// What an EtherType announces, as in the IANA registry "IEEE 802 Numbers".
+#[inline]
+pub(super) const fn ethertype(value: u16) -> Layer {
+    match value {
         0x0800 => Layer::Ipv4,
         0x86dd => Layer::Ipv6,
         // 802.1Q, 802.1ad, and what was used for stacked tags before that.
         0x8100 | 0x88a8 | 0x9100 => Layer::Vlan,
         0x8847 | 0x8848 => Layer::Mpls,
         0x8864 => Layer::Pppoe,
-        _ => return OTHER,
-    };
-    Next::Layer(layer, view)
+        _ => Layer::Other,
+    }
 }
-
-/// Sound, and no IP.
-pub(super) const OTHER: Next<'static> = Next::Done(Decoded::Other);
 
 #[cfg(test)]
 mod tests {

@@ -4,8 +4,8 @@
 //! threads may decode at once. The only user of etherparse, and of its cheapest slices only: its all-in-one parsers cost
 //! five to a hundred times as much.
 //!
-//! [`decode`] asks one question again and again: which `Layer` is next, and which `View` of the packet is it in? The
-//! files answer it for their layers:
+//! [`decode`] walks from one `Layer` to the next. Each takes its header from the front of the `View` and says what
+//! follows; the files know these:
 //!
 //! | file | layers |
 //! |---|---|
@@ -14,9 +14,9 @@
 //! | `tunnel` | GRE, ERSPAN, UDP and what it carries: VXLAN, GENEVE, GTP-U |
 //! | `tcp` | TCP, where the walk ends |
 //!
-//! To add a layer: a variant of `Layer`, a line in `Layer::next`, a function `fn(View) -> Option<Next>` that reads its
-//! header and says what follows, and what leads to it: a link type in `Layer::first`, an EtherType in
-//! `link::ethertype`, a protocol in `ip::carried` or a port in `tunnel::udp`.
+//! To add a layer: a variant of `Layer`, a line in `walk`, a function `fn(&mut View) -> Option<Layer>` that returns `None`
+//! for a damaged header, and what leads to it: a link type in `Layer::first`, an EtherType in `link::ethertype`, a
+//! protocol in `ip::carried` or a port in `tunnel::udp`.
 
 mod ip;
 mod link;
@@ -44,15 +44,30 @@ pub fn decode(link_type: LinkType, packet: &[u8], original: u32) -> Decoded {
     walk(link_type, packet, original).unwrap_or(Decoded::Undecoded)
 }
 
-/// Goes from layer to layer; `None` as in [`Next`].
+/// Goes from layer to layer; `None` for a header that is damaged or cut off.
 fn walk(link_type: LinkType, packet: &[u8], original: u32) -> Option<Decoded> {
     let mut layer = Layer::first(link_type)?;
     let mut view = View::new(packet, original);
+    let mut addresses = Addresses::default();
     for _ in 0..limits::PACKET_LAYERS {
-        match layer.next(view)? {
-            Next::Layer(inner, rest) => (layer, view) = (inner, rest),
-            Next::Done(decoded) => return Some(decoded),
-        }
+        layer = match layer {
+            Layer::Ethernet => link::ethernet(&mut view),
+            Layer::Vlan => link::vlan(&mut view),
+            Layer::Llc => link::llc(&mut view),
+            Layer::LinuxCooked => link::linux_cooked(&mut view),
+            Layer::LinuxCooked2 => link::linux_cooked_2(&mut view),
+            Layer::Loopback => link::loopback(&mut view),
+            Layer::Ppp => link::ppp(&mut view),
+            Layer::Pppoe => link::pppoe(&mut view),
+            Layer::Mpls => link::mpls(&mut view),
+            Layer::Ip => ip::any(&mut view),
+            Layer::Ipv4 => ip::v4(&mut view, &mut addresses),
+            Layer::Ipv6 => ip::v6(&mut view, &mut addresses),
+            Layer::Gre => tunnel::gre(&mut view),
+            Layer::Udp => tunnel::udp(&mut view),
+            Layer::Tcp => return tcp::segment(view, &addresses).map(Decoded::Segment),
+            Layer::Other => return Some(Decoded::Other),
+        }?;
     }
     None
 }
@@ -75,15 +90,9 @@ enum Layer {
     Ipv6,
     Gre,
     Udp,
-}
-
-/// What follows a header. The functions that say so return `None` for a header that is damaged or cut off.
-#[derive(Debug)]
-enum Next<'a> {
-    /// Another header.
-    Layer(Layer, View<'a>),
-    /// Nothing: the answer is known.
-    Done(Decoded),
+    Tcp,
+    /// Sound, and nothing that leads to TCP.
+    Other,
 }
 
 impl Layer {
@@ -103,26 +112,13 @@ impl Layer {
             _ => return None,
         })
     }
+}
 
-    /// Reads the header of this layer at the start of `view`.
-    fn next(self, view: View<'_>) -> Option<Next<'_>> {
-        match self {
-            Self::Ethernet => link::ethernet(view),
-            Self::Vlan => link::vlan(view),
-            Self::Llc => link::llc(view),
-            Self::LinuxCooked => link::linux_cooked(view),
-            Self::LinuxCooked2 => link::linux_cooked_2(view),
-            Self::Loopback => link::loopback(view),
-            Self::Ppp => link::ppp(view),
-            Self::Pppoe => link::pppoe(view),
-            Self::Mpls => link::mpls(view),
-            Self::Ip => ip::any(view),
-            Self::Ipv4 => ip::v4(view),
-            Self::Ipv6 => ip::v6(view),
-            Self::Gre => tunnel::gre(view),
-            Self::Udp => tunnel::udp(view),
-        }
-    }
+/// The addresses in the innermost IP header so far, those of IPv4 in their IPv4-mapped IPv6 form.
+#[derive(Debug, Default)]
+struct Addresses {
+    source: [u8; 16],
+    destination: [u8; 16],
 }
 
 /// What a captured packet turned out to be.

@@ -2,29 +2,22 @@
 //!
 //! In comes what IP carries, without padding; out goes a [`Segment`]. Options are skipped, captured or not.
 
-use std::net::IpAddr;
-
 use super::view::View;
-use super::{Flags, Segment};
+use super::{Addresses, Flags, Segment};
 use crate::flow::{Endpoint, FlowKey};
 
-/// Bytes of a header without options.
-const FIXED_HEADER: usize = 20;
-
-/// The segment in `view`, sent from `source` to `destination`; `None` if its fixed header was not captured or is damaged.
-pub(super) fn segment(view: View<'_>, source: IpAddr, destination: IpAddr) -> Option<Segment> {
+/// The segment in `view`; `None` if its fixed header was not captured or is damaged.
+#[inline]
+pub(super) fn segment(mut view: View<'_>, addresses: &Addresses) -> Option<Segment> {
     // By hand, since etherparse refuses a header whose options were cut off, and all that matters lies before them.
-    let &[s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, ..] = view.header::<FIXED_HEADER>()?;
+    let &[s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, ..] = view.take::<FIXED_HEADER>()?;
     let header_length = usize::from(offset >> 4) * 4;
-    if header_length < FIXED_HEADER {
-        return None;
-    }
-    let payload = view.skip(header_length)?;
-    let captured = payload.captured();
-    let cut = payload.wire_length() - captured.len();
+    view.skip(header_length.checked_sub(FIXED_HEADER)?)?;
+    let payload = view.captured();
+    let cut = view.wire_length() - payload.len();
 
-    let source = Endpoint::new(source, u16::from_be_bytes([s0, s1]));
-    let destination = Endpoint::new(destination, u16::from_be_bytes([d0, d1]));
+    let source = Endpoint::from_v6(addresses.source, u16::from_be_bytes([s0, s1]));
+    let destination = Endpoint::from_v6(addresses.destination, u16::from_be_bytes([d0, d1]));
     let (key, direction) = FlowKey::of(source, destination, view.scope());
     Some(Segment {
         key,
@@ -32,10 +25,13 @@ pub(super) fn segment(view: View<'_>, source: IpAddr, destination: IpAddr) -> Op
         flags: Flags(flags),
         sequence: u32::from_be_bytes([q0, q1, q2, q3]),
         acknowledgement: u32::from_be_bytes([a0, a1, a2, a3]),
-        payload: u32::try_from(captured.start).ok()?..u32::try_from(captured.end).ok()?,
+        payload: u32::try_from(payload.start).ok()?..u32::try_from(payload.end).ok()?,
         cut: u32::try_from(cut).ok()?,
     })
 }
+
+/// Bytes of a header without options.
+const FIXED_HEADER: usize = 20;
 
 #[cfg(test)]
 mod tests {

@@ -9,44 +9,43 @@
 //! Layouts: RFC 2784 and 2890 (GRE), RFC 2637 (GRE of PPTP), RFC 7637 (NVGRE), draft-foschiano-erspan, RFC 7348 (VXLAN),
 //! RFC 8926 (GENEVE), 3GPP TS 29.281 (GTP-U).
 
-use super::link::{self, OTHER};
 use super::view::View;
-use super::{Layer, Next};
+use super::{Layer, link};
 use crate::limits;
 
 /// GRE: which fields follow the first four bytes is said by flags.
-pub(super) fn gre(view: View<'_>) -> Option<Next<'_>> {
+pub(super) fn gre(view: &mut View<'_>) -> Option<Layer> {
     const CHECKSUM: u8 = 0x80;
     const ROUTING: u8 = 0x40;
     const KEY: u8 = 0x20;
-    const SEQUENCE: u8 = 0x10;
+    const VERSION: u8 = 0x07;
+    const PPP: u16 = 0x880b;
 
-    let &[flags, version, high, low] = view.header()?;
-    match version & 7 {
-        0 if flags & ROUTING == 0 => {}
-        1 => return gre_of_pptp(view),
-        _ => return Some(OTHER),
-    }
+    let &[flags, more_flags, high, low] = view.take()?;
     let protocol = u16::from_be_bytes([high, low]);
-    let mut rest = view.skip(4)?;
+    match more_flags & VERSION {
+        0 if flags & ROUTING == 0 => {}
+        1 if protocol == PPP => return gre_of_pptp(flags, more_flags, view),
+        _ => return Some(Layer::Other),
+    }
     if flags & CHECKSUM != 0 {
-        rest = rest.skip(4)?;
+        view.skip(4)?;
     }
     if flags & KEY != 0 {
-        let key = u32::from_be_bytes(*rest.header()?);
-        rest = rest.skip(4)?.in_overlay(if protocol == ETHERNET { nvgre_network(key) } else { key });
+        let key = u32::from_be_bytes(*view.take()?);
+        view.enter_overlay(if protocol == ETHERNET { nvgre_network(key) } else { key });
     }
     let has_sequence = flags & SEQUENCE != 0;
     if has_sequence {
-        rest = rest.skip(4)?;
+        view.skip(4)?;
     }
     match protocol {
-        ETHERNET => Some(Next::Layer(Layer::Ethernet, rest)),
+        ETHERNET => Some(Layer::Ethernet),
         // The first type of ERSPAN has neither a number nor a header of its own.
-        0x88be if !has_sequence => Some(Next::Layer(Layer::Ethernet, rest)),
-        0x88be => Some(Next::Layer(Layer::Ethernet, rest.skip(8)?)),
-        0x22eb => erspan_3(rest),
-        _ => Some(link::ethertype(protocol, rest)),
+        0x88be if !has_sequence => Some(Layer::Ethernet),
+        0x88be => view.skip(8).map(|()| Layer::Ethernet),
+        0x22eb => erspan_3(view),
+        _ => Some(link::ethertype(protocol)),
     }
 }
 
@@ -58,109 +57,110 @@ const fn nvgre_network(key: u32) -> u32 {
     key >> 8
 }
 
-/// The GRE of PPTP, which carries PPP: with a length and a call number for key, and an acknowledgement.
-fn gre_of_pptp(view: View<'_>) -> Option<Next<'_>> {
-    const SEQUENCE: u8 = 0x10;
+/// The flag for a sequence number, in both versions of GRE.
+const SEQUENCE: u8 = 0x10;
+
+/// The GRE of PPTP behind its flags, which carries PPP: a length and a call number for key, and an acknowledgement.
+fn gre_of_pptp(flags: u8, more_flags: u8, view: &mut View<'_>) -> Option<Layer> {
     const ACKNOWLEDGEMENT: u8 = 0x80;
 
-    let &[flags, more_flags, high, low, length_high, length_low, _, _] = view.header()?;
     // Without a sequence number it has no payload but is an acknowledgement alone.
-    if [high, low] != [0x88, 0x0b] || flags & SEQUENCE == 0 {
-        return Some(OTHER);
+    if flags & SEQUENCE == 0 {
+        return Some(Layer::Other);
     }
-    let header_length = if more_flags & ACKNOWLEDGEMENT == 0 { 12 } else { 16 };
-    let length = u16::from_be_bytes([length_high, length_low]);
-    Some(Next::Layer(Layer::Ppp, view.skip(header_length)?.limit(usize::from(length))))
+    let &[length_high, length_low, _, _] = view.take()?;
+    view.skip(if more_flags & ACKNOWLEDGEMENT == 0 { 4 } else { 8 })?;
+    view.limit(usize::from(u16::from_be_bytes([length_high, length_low])));
+    Some(Layer::Ppp)
 }
 
 /// ERSPAN's third type, whose last bits say what it mirrors and whether eight more bytes follow.
-fn erspan_3(view: View<'_>) -> Option<Next<'_>> {
+fn erspan_3(view: &mut View<'_>) -> Option<Layer> {
     const FRAME_TYPES: u8 = 0x7c;
     const ETHERNET_FRAME: u8 = 0;
     const IP_PACKET: u8 = 2 << 2;
     const SUBHEADER: u8 = 0x01;
 
-    let &[.., types, options] = view.header::<12>()?;
-    let header_length = if options & SUBHEADER == 0 { 12 } else { 20 };
-    let rest = view.skip(header_length)?;
+    let &[.., types, options] = view.take::<12>()?;
+    if options & SUBHEADER != 0 {
+        view.skip(8)?;
+    }
     Some(match types & FRAME_TYPES {
-        ETHERNET_FRAME => Next::Layer(Layer::Ethernet, rest),
-        IP_PACKET => Next::Layer(Layer::Ip, rest),
-        _ => OTHER,
+        ETHERNET_FRAME => Layer::Ethernet,
+        IP_PACKET => Layer::Ip,
+        _ => Layer::Other,
     })
 }
 
 /// UDP, for the tunnels that are known by its destination port. The port is a hint only: what does not look like the
 /// tunnel's header is sound, and no tunnel.
-pub(super) fn udp(view: View<'_>) -> Option<Next<'_>> {
-    let &[_, _, high, low, length_high, length_low, _, _] = view.header()?;
-    let rest = match usize::from(u16::from_be_bytes([length_high, length_low])) {
+pub(super) fn udp(view: &mut View<'_>) -> Option<Layer> {
+    let &[_, _, high, low, length_high, length_low, _, _] = view.take()?;
+    match u16::from_be_bytes([length_high, length_low]) {
         // A datagram too long for the field, as in IP.
-        0 => view.skip(8)?,
-        length => view.limit(length).skip(8)?,
-    };
+        0 => {}
+        length => view.limit(usize::from(length.checked_sub(8)?)),
+    }
     let inner = match u16::from_be_bytes([high, low]) {
         // The registered port, and the one that Linux used before that.
-        4789 | 8472 => vxlan(rest),
-        6081 => geneve(rest),
-        2152 => gtp_u(rest),
+        4789 | 8472 => vxlan(view),
+        6081 => geneve(view),
+        2152 => gtp_u(view),
         _ => None,
     };
-    Some(inner.unwrap_or(OTHER))
+    Some(inner.unwrap_or(Layer::Other))
 }
 
 /// VXLAN: a flag that says that there is a network identifier, the identifier, and a frame.
-fn vxlan(view: View<'_>) -> Option<Next<'_>> {
+fn vxlan(view: &mut View<'_>) -> Option<Layer> {
     const HAS_IDENTIFIER: u8 = 0x08;
 
-    let &[flags, _, _, _, id_high, id_middle, id_low, _] = view.header()?;
-    let network = u32::from_be_bytes([0, id_high, id_middle, id_low]);
-    (flags & HAS_IDENTIFIER != 0).then_some(())?;
-    Some(Next::Layer(Layer::Ethernet, view.skip(8)?.in_overlay(network)))
+    let &[flags, _, _, _, id_high, id_middle, id_low, _] = view.take()?;
+    view.enter_overlay(u32::from_be_bytes([0, id_high, id_middle, id_low]));
+    (flags & HAS_IDENTIFIER != 0).then_some(Layer::Ethernet)
 }
 
 /// GENEVE: version 0 and the length of the options in words, the type of what it carries, a network identifier.
-fn geneve(view: View<'_>) -> Option<Next<'_>> {
-    let &[version_and_words, _, high, low, id_high, id_middle, id_low, _] = view.header()?;
+fn geneve(view: &mut View<'_>) -> Option<Layer> {
+    let &[version_and_words, _, high, low, id_high, id_middle, id_low, _] = view.take()?;
     let words = match version_and_words {
         words @ 0..0x40 => usize::from(words),
         _ => return None,
     };
-    let network = u32::from_be_bytes([0, id_high, id_middle, id_low]);
-    let rest = view.skip(8 + 4 * words)?.in_overlay(network);
+    view.skip(4 * words)?;
+    view.enter_overlay(u32::from_be_bytes([0, id_high, id_middle, id_low]));
     Some(match u16::from_be_bytes([high, low]) {
-        ETHERNET => Next::Layer(Layer::Ethernet, rest),
-        protocol => link::ethertype(protocol, rest),
+        ETHERNET => Layer::Ethernet,
+        protocol => link::ethertype(protocol),
     })
 }
 
 /// GTP-U: an IP packet of a mobile subscriber, behind extension headers if it has any.
-fn gtp_u(view: View<'_>) -> Option<Next<'_>> {
+fn gtp_u(view: &mut View<'_>) -> Option<Layer> {
     const VERSION_1: u8 = 0x30;
     const USER_PACKET: u8 = 0xff;
     const OPTIONAL_FIELDS: u8 = 0x07;
     const EXTENSIONS: u8 = 0x04;
 
-    let &[flags, message, high, low, ..] = view.header::<8>()?;
+    let &[flags, message, high, low, ..] = view.take::<8>()?;
     if (flags & 0xf0, message) != (VERSION_1, USER_PACKET) {
         return None;
     }
-    let mut rest = view.skip(8)?.limit(usize::from(u16::from_be_bytes([high, low])));
+    view.limit(usize::from(u16::from_be_bytes([high, low])));
     if flags & OPTIONAL_FIELDS != 0 {
-        let &[_, _, _, mut next] = rest.header()?;
-        rest = rest.skip(4)?;
+        let &[_, _, _, mut next] = view.take()?;
         if flags & EXTENSIONS != 0 {
             for _ in 0..limits::EXTENSION_HEADERS {
                 if next == 0 {
                     break;
                 }
-                let length = usize::from(*rest.bytes().first()?) * 4;
-                next = *rest.bytes().get(length.checked_sub(1)?)?;
-                rest = rest.skip(length)?;
+                let length = usize::from(*view.bytes().first()?) * 4;
+                next = *view.bytes().get(length.checked_sub(1)?)?;
+                view.skip(length)?;
             }
         }
     }
-    Some(Next::Layer(Layer::Ip, rest))
+    Some(Layer::Ip)
 }
 
 #[cfg(test)]

@@ -1,18 +1,18 @@
-//! Where a layer lies in a packet, and on which network.
+//! How far the headers of a packet were read, and what they said so far.
 //!
-//! In go the captured bytes and how many there were on the wire; layers narrow the view as they learn more. The end of a
-//! view is where it ended on the wire, which may lie past the captured bytes.
+//! In go the captured bytes and how many there were on the wire; layers take their headers from the front and cut
+//! padding off the end. The end is where the layer ended on the wire, which may lie past the captured bytes.
 
 use std::ops::Range;
 
-/// A part of a packet: what a layer finds before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is left of a packet for the next layer.
+#[derive(Debug)]
 pub(super) struct View<'a> {
     /// The captured bytes of the whole packet.
     packet: &'a [u8],
-    /// Where this part begins. Never past `end`.
+    /// Where the next layer begins. Never past `end`.
     start: usize,
-    /// Where this part ended on the wire.
+    /// Where the next layer ended on the wire.
     end: usize,
     /// The networks that were entered so far: see [`Self::scope`].
     scope: u32,
@@ -25,49 +25,60 @@ impl<'a> View<'a> {
     }
 
     /// The captured bytes.
+    #[inline]
     pub(super) fn bytes(&self) -> &'a [u8] {
         self.packet.get(self.captured()).unwrap_or_default()
     }
 
-    /// The first `N` bytes, if they were captured.
-    pub(super) fn header<const N: usize>(&self) -> Option<&'a [u8; N]> {
-        self.bytes().first_chunk()
-    }
-
     /// Where the captured bytes lie in the packet.
+    #[inline]
     pub(super) fn captured(&self) -> Range<usize> {
         let captured = self.packet.len();
         self.start.min(captured)..self.end.min(captured)
     }
 
     /// How many bytes there were on the wire.
+    #[inline]
     pub(super) const fn wire_length(&self) -> usize {
         self.end - self.start
     }
 
-    /// What lies behind the first `length` bytes; `None` if there were fewer on the wire.
-    pub(super) fn skip(self, length: usize) -> Option<Self> {
-        (length <= self.wire_length()).then(|| Self { start: self.start + length, ..self })
+    /// Takes the first `N` bytes, if they were captured.
+    #[inline]
+    pub(super) fn take<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let header = self.bytes().first_chunk()?;
+        self.start += N;
+        Some(header)
     }
 
-    /// The first `length` bytes, or all if there are fewer.
-    pub(super) fn limit(self, length: usize) -> Self {
-        Self { end: self.start + length.min(self.wire_length()), ..self }
-    }
-
-    /// This part as one of the VLAN `id`. Number 0 is no VLAN but a priority (IEEE 802.1Q section 9.6).
-    pub(super) const fn in_vlan(self, id: u16) -> Self {
-        if id == 0 {
-            return self;
+    /// Drops the first `length` bytes, captured or not; `None` if there were fewer on the wire.
+    #[inline]
+    pub(super) fn skip(&mut self, length: usize) -> Option<()> {
+        if length > self.wire_length() {
+            return None;
         }
-        // Two tags fit; a third one is mixed with the first, which is still better than no difference.
-        Self { scope: self.scope.rotate_left(12) ^ id as u32, ..self }
+        self.start += length;
+        Some(())
     }
 
-    /// This part as one of the overlay network `id`, a number that is the same in both directions.
-    pub(super) const fn in_overlay(self, id: u32) -> Self {
+    /// Keeps the first `length` bytes, or all if there are fewer.
+    #[inline]
+    pub(super) fn limit(&mut self, length: usize) {
+        self.end = self.start + length.min(self.wire_length());
+    }
+
+    /// Notes that what is left belongs to the VLAN `id`. Number 0 is no VLAN but a priority (IEEE 802.1Q section 9.6).
+    pub(super) fn enter_vlan(&mut self, id: u16) {
+        if id != 0 {
+            // Two tags fit; a third one is mixed with the first, which is still better than no difference.
+            self.scope = self.scope.rotate_left(12) ^ u32::from(id);
+        }
+    }
+
+    /// Notes that what is left belongs to the overlay network `id`, a number that is the same in both directions.
+    pub(super) fn enter_overlay(&mut self, id: u32) {
         // An odd multiplier keeps different numbers different, and unlike VLAN ids, which are small.
-        Self { scope: (self.scope.rotate_left(7) ^ id.rotate_left(1) ^ 1).wrapping_mul(0x9e37_79b1), ..self }
+        self.scope = (self.scope.rotate_left(7) ^ id.rotate_left(1) ^ 1).wrapping_mul(0x9e37_79b1);
     }
 
     /// What tells equal addresses of different networks apart: 0 for none, the id of a VLAN, `outer << 12 | inner` for
@@ -81,15 +92,30 @@ impl<'a> View<'a> {
 mod tests {
     use super::*;
 
+    /// The scope of what lies in these networks, the outermost first; overlays are marked.
+    fn scope(networks: &[(bool, u16)]) -> u32 {
+        let mut view = View::new(&[], 0);
+        for &(overlay, id) in networks {
+            if overlay {
+                view.enter_overlay(id.into());
+            } else {
+                view.enter_vlan(id);
+            }
+        }
+        view.scope()
+    }
+
     #[test]
     fn a_view_ends_where_it_ended_on_the_wire() {
-        let view = View::new(&[1, 2, 3, 4], 10);
+        let mut view = View::new(&[1, 2, 3, 4], 10);
         assert_eq!((view.bytes(), view.wire_length()), (&[1, 2, 3, 4][..], 10));
-        let inner = view.skip(2).unwrap().limit(5);
-        assert_eq!((inner.bytes(), inner.wire_length()), (&[3, 4][..], 5));
-        let beyond = inner.skip(4).unwrap();
-        assert_eq!((beyond.bytes(), beyond.captured(), beyond.wire_length()), (&[][..], 4..4, 1));
-        assert_eq!(beyond.skip(2), None);
+        assert_eq!(view.take(), Some(&[1, 2]));
+        view.limit(5);
+        assert_eq!((view.bytes(), view.wire_length()), (&[3, 4][..], 5));
+        assert_eq!(view.take::<3>(), None);
+        assert_eq!(view.skip(4), Some(()));
+        assert_eq!((view.bytes(), view.captured(), view.wire_length()), (&[][..], 4..4, 1));
+        assert_eq!(view.skip(2), None);
     }
 
     #[test]
@@ -99,15 +125,12 @@ mod tests {
 
     #[test]
     fn networks_have_different_scopes() {
-        let view = View::new(&[], 0);
-        assert_eq!(view.in_vlan(0).scope(), 0);
-        assert_eq!(view.in_vlan(100).scope(), 100);
-        assert_eq!(view.in_vlan(100).in_vlan(7).scope(), 100 << 12 | 7);
-        let overlay = view.in_overlay(100).scope();
-        for other in
-            [view, view.in_vlan(100), view.in_overlay(0), view.in_overlay(101), view.in_overlay(100).in_vlan(1)]
-        {
-            assert_ne!(overlay, other.scope());
+        assert_eq!(scope(&[(false, 0)]), 0);
+        assert_eq!(scope(&[(false, 100)]), 100);
+        assert_eq!(scope(&[(false, 100), (false, 7)]), 100 << 12 | 7);
+        let overlay = scope(&[(true, 100)]);
+        for other in [&[][..], &[(false, 100)], &[(true, 0)], &[(true, 101)], &[(true, 100), (false, 1)]] {
+            assert_ne!(overlay, scope(other));
         }
     }
 }
