@@ -77,10 +77,12 @@ sample_1005_empty_close() {
   loopback
   serve_node ws 9001
   serve websockets 9002
+  serve tornado 9003 65536
   capture tcpdump
   client ws 40001 9001/echo send:hello recv close wait
   client websockets 40002 9001/empty send:hello wait
   client websockets 40003 9002/echo send:hello recv close wait
+  client ws 40004 9003/empty send:hello wait
 }
 
 sample_1006_killed_server() {
@@ -275,7 +277,7 @@ sample_lossy_link() {
   wire 10 --lose 3,7,8,13
   serve websockets 9001
   capture tcpdump -i wire
-  client websockets 40001 9001/burst/30 plain wait
+  client websockets 40001 9001/burst/30 plain times:30:recv wait
 }
 
 # What the capture lost, the applications did not: these three spoil a good capture.
@@ -285,8 +287,8 @@ sample_capture_loss() {
   veth
   serve websockets 9001
   capture dumpcap
-  client websockets 40001 9001/burst/30 plain wait
-  client websockets 40002 9001/echo plain times:20:send:hello sleep:0.3 close:4000:'after the holes'
+  client websockets 40001 9001/burst/30 plain times:30:recv wait
+  client websockets 40002 9001/echo plain times:20:send:hello times:20:recv close:4000:'after the holes'
   spoil without 12 13 20-24
 }
 
@@ -295,7 +297,7 @@ sample_reordered() {
   veth
   serve websockets 9001
   capture tcpdump
-  client websockets 40001 9001/burst/20 plain wait
+  client websockets 40001 9001/burst/20 plain times:20:recv wait
   spoil swapped 10 12
 }
 
@@ -401,7 +403,7 @@ listens() { ip netns exec $server_side ss -Hltn "sport = :$1" | grep -q .; }
 # ---- captures ----------------------------------------------------------------------------------------------------
 
 capture() { # capture PROGRAM OPTION...
-  local command=(tcpdump -i $interface -Z root -U --immediate-mode -w "$work/$file" "${@:2}" tcp)
+  local command=(tcpdump -i $interface -Z root -U --immediate-mode -B 32768 -w "$work/$file" "${@:2}" tcp)
   [[ $1 == dumpcap ]] && command=(dumpcap -q -i $interface -w "$work/$file" -f "${2:-tcp}")
   ip netns exec $capture_side "${command[@]}" 2>"$work/capture" &
   capturing=$!
@@ -415,6 +417,7 @@ end_capture() {
   kill -INT $capturing
   wait $capturing || true
   capturing=
+  grep -qE '^0 packets dropped by kernel|dropped on interface .*/0 ' "$work/capture" || echo "$file: packets are missing" >&2
 }
 
 spoil() { # rewrites the capture: spoil without N... (packets) | spoil swapped N M
@@ -438,12 +441,14 @@ record() ( # record FUNCTION, in a subshell of its own
   "$1"
   for pid in "${waiting[@]}"; do wait "$pid"; done
   end_capture
-  mv "$work/$file" "$samples/$file"
+  "$python" "$tools/hide_machine.py" "$work/$file"
+  install -m 644 "$work/$file" "$samples/$file"
   echo "$file: $(stat -c %s "$samples/$file") bytes"
 )
 
 clean_up() {
   local side
+  exec 2>/dev/null  # bash would tell of everyone killed
   for side in wsa-client wsa-server; do
     [[ -e /run/netns/$side ]] || continue
     ip netns pids $side | xargs -r kill -9
@@ -454,12 +459,12 @@ clean_up() {
 
 wait_until() { # wait_until COMMAND...: at most 10 seconds
   local n
-  for n in {1..100}; do "$@" && return; sleep 0.1; done
+  for n in {1..100}; do "$@" 2>/dev/null && return; sleep 0.1; done
   echo "$file: gave up waiting for: $*" >&2
   exit 1
 }
 
-install() {
+install_libraries() {
   python3 -m venv "$libraries/venv"
   "$libraries/venv/bin/pip" install --quiet websockets==17.4 aiohttp==3.14.5 tornado==6.6.1 websocket-client==1.9.2
   npm install --silent --no-save --prefix "$libraries" ws@8.23.0
@@ -473,7 +478,7 @@ wanted() { # wanted FUNCTION WORD...
 }
 
 if [[ ${1:-} == --install ]]; then
-  install
+  install_libraries
   shift
 fi
 [[ -x $python ]] || { echo "no libraries yet: run $0 --install" >&2; exit 1; }

@@ -21,7 +21,7 @@ def main(directory, target):
 
 
 def connections(events):
-    ports = dict.fromkeys(event["port"] for event in events)
+    ports = sorted({event["port"] for event in events})
     return [connection(port, [event for event in events if event["port"] == port]) for port in ports]
 
 
