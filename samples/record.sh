@@ -302,10 +302,10 @@ sample_reordered() {
 }
 
 sample_snap_length() {
-  sample snap-length-128.pcap
+  sample snap-length-400.pcap
   loopback
   serve websockets 9001
-  capture tcpdump -s 128
+  capture tcpdump -s 400
   client websockets 40001 9001/echo plain send:"$(printf 'cut short %.0s' {1..60})" recv close:1000:done
   client websockets 40002 9001/close/1011/failed plain send:"$(printf 'ä%.0s' {1..300})" wait
 }
