@@ -171,7 +171,7 @@ impl ConnectionBuilder {
             peer_close_code: Some(CloseCode(1007)),
             peer_reaction_ms: Some(1.25),
         });
-        self.violation(Rule::InvalidText)
+        self.violation(Rule::ReservedBits)
     }
 
     /// A breach of `rule` by the client.

@@ -137,6 +137,8 @@ pub enum Decoded {
 pub struct Segment {
     /// The flow that it belongs to.
     pub key: FlowKey,
+    /// Tells networks apart that use the same addresses: 0 for none, else made of VLAN and tunnel identifiers.
+    pub scope: u32,
     /// Which of the flow's ends sent it.
     pub direction: Direction,
     /// SYN, FIN, RST, ACK.

@@ -177,13 +177,13 @@ mod tests {
         ethernet(0x0800, &tcp4(PAYLOAD))
     }
 
-    /// The flow of the segment in `packet`, which must have the usual payload.
+    /// The flow and the scope of the segment in `packet`, which must have the usual payload.
     #[track_caller]
-    fn flow(packet: &[u8]) -> FlowKey {
+    fn flow(packet: &[u8]) -> (FlowKey, u32) {
         let segment = segment(RAW, packet);
         assert_eq!(payload(packet, &segment), PAYLOAD);
         assert_eq!((segment.sequence, segment.key.low().to_string().as_str()), (1000, "10.0.0.1:50000"));
-        segment.key
+        (segment.key, segment.scope)
     }
 
     #[test]

@@ -42,6 +42,8 @@ struct Flow<A> {
     start: FlowStart,
     /// Per direction, one less than the sequence number of the first byte; `None` while nothing is known of it.
     initial: [Option<SequenceNumber>; 2],
+    /// Per direction, the network that it was captured in; `None` while no segment of it was seen.
+    scopes: [Option<u32>; 2],
     end: Option<FlowEnd>,
     last: PacketId,
     last_time: Timestamp,
@@ -90,7 +92,7 @@ impl<A: Application> FlowTable<A> {
     pub fn segment(&mut self, segment: &Segment, payload: &[u8], packet: PacketId, time: Timestamp) {
         self.finish_lingering(time);
         let hash = self.hasher.hash_one(segment.key);
-        let Some(flow) = self.flows.find_mut(hash, |flow| flow.start.key == segment.key) else {
+        let Some(flow) = find(&mut self.flows, hash, segment) else {
             self.make_room();
             self.conversations.push(packet);
             let mut flow = Flow::new(segment, packet, time, packet);
@@ -134,9 +136,11 @@ impl<A: Application> FlowTable<A> {
             }
             self.ended.pop_front();
             let hash = self.hasher.hash_one(key);
-            let Some(flow) = self.flows.find_mut(hash, |flow| flow.start.key == key) else { continue };
             // The ports may be in use again: then the newer connection has an end of its own, or none yet.
-            if flow.end.is_some_and(|end| end.time <= ended_at) {
+            let over = |flow: &Flow<A>| {
+                flow.start.key == key && flow.is_live() && flow.end.is_some_and(|end| end.time <= ended_at)
+            };
+            if let Some(flow) = self.flows.find_mut(hash, over) {
                 flow.close(&mut self.output);
             }
         }
@@ -158,6 +162,26 @@ impl<A: Application> FlowTable<A> {
     }
 }
 
+/// The connection of a segment. One in the segment's own network comes first; then one of which nothing was seen in
+/// this direction yet and whose numbers fit, because the directions may be captured in different networks.
+fn find<'a, A: Application>(
+    flows: &'a mut HashTable<Flow<A>>,
+    hash: u64,
+    segment: &Segment,
+) -> Option<&'a mut Flow<A>> {
+    let this = index(segment.direction);
+    let place = |fits: &dyn Fn(&Flow<A>) -> bool| {
+        flows.find_bucket_index(hash, |flow| flow.start.key == segment.key && fits(flow))
+    };
+    let place = flows
+        .find_bucket_index(hash, |flow| flow.scopes[this] == Some(segment.scope) && flow.start.key == segment.key)
+        .or_else(|| place(&|flow| flow.scopes[this].is_none() && flow.scopes[1 - this] == Some(segment.scope)))
+        .or_else(|| place(&|flow| flow.scopes[this].is_none() && flow.is_answered_by(segment)))?;
+    let flow = flows.get_bucket_mut(place)?;
+    flow.scopes[this] = Some(segment.scope);
+    Some(flow)
+}
+
 /// Whether a segment belongs to the connection that its addresses and ports name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reuse {
@@ -172,7 +196,22 @@ enum Reuse {
 impl<A: Application> Flow<A> {
     fn new(segment: &Segment, packet: PacketId, time: Timestamp, conversation: PacketId) -> Self {
         let start = FlowStart { key: segment.key, packet, time, conversation, syn_seen: segment.flags.has(Flags::SYN) };
-        Self { start, initial: [None; 2], end: None, last: packet, last_time: time, state: State::Silent }
+        let mut scopes = [None; 2];
+        scopes[index(segment.direction)] = Some(segment.scope);
+        Self { start, initial: [None; 2], scopes, end: None, last: packet, last_time: time, state: State::Silent }
+    }
+
+    const fn is_live(&self) -> bool {
+        matches!(self.state, State::Live(_))
+    }
+
+    /// Whether a segment of the direction that was not seen yet acknowledges about what was seen of the other one.
+    fn is_answered_by(&self, segment: &Segment) -> bool {
+        let acknowledgement = SequenceNumber(segment.acknowledgement);
+        let near = |initial: SequenceNumber| {
+            (0..=i64::from(limits::STRAGGLER_BYTES)).contains(&acknowledgement.after(initial))
+        };
+        segment.flags.has(Flags::ACK) && self.initial[1 - index(segment.direction)].is_some_and(near)
     }
 
     fn reuse(&self, segment: &Segment) -> Reuse {
