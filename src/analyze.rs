@@ -8,6 +8,8 @@
 //! Each shard takes its segments in the order of capture, whatever the number of threads, so that the result does not
 //! depend on it.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::capture::{Batch, CaptureFile, Captures, Input, Packet};
@@ -15,7 +17,7 @@ use crate::connection::{Connection, ConnectionRecord};
 use crate::error::{Error, Result};
 use crate::flow::{PacketId, Timestamp};
 use crate::limits;
-use crate::packet::{self, Decoded, Segment};
+use crate::packet::{self, Datagram, Decoded, Fragment, Fragments, Segment};
 use crate::tcp::FlowTable;
 
 /// What the captures hold: everything that tables are made of.
@@ -105,6 +107,7 @@ fn run(inputs: Vec<Input>, progress: &mut (dyn FnMut(Progress) + Send)) -> Analy
 /// Everything that lives from batch to batch.
 struct Pipeline {
     pieces: Vec<Piece>,
+    fragments: Fragments,
     shards: Vec<FlowTable<Connection>>,
     /// What was counted of each file, by its index.
     counts: Vec<Counts>,
@@ -119,20 +122,28 @@ struct Counts {
 /// A part of a batch that one thread decodes, and what it found. Used again and again, so that nothing is allocated for
 /// a packet.
 struct Piece {
+    /// By shard, in order of capture.
     segments: Vec<Vec<Located>>,
+    fragments: Vec<(usize, Fragment)>,
+    /// Datagrams that fragments have made whole.
+    datagrams: Vec<Datagram>,
     undecoded_packets: u64,
 }
 
-/// A segment and which of its batch's packets it is.
+/// A segment and where it is.
 struct Located {
     segment: Segment,
+    /// Which of its batch's packets it is; of one that came in fragments, the one that made it whole.
     packet: usize,
+    /// Which of its piece's datagrams holds it, if it came in fragments.
+    datagram: Option<usize>,
 }
 
 impl Pipeline {
     fn new() -> Self {
         Self {
             pieces: Vec::new(),
+            fragments: Fragments::default(),
             shards: (0..limits::SHARDS).map(|_| FlowTable::default()).collect(),
             counts: Vec::new(),
         }
@@ -140,10 +151,11 @@ impl Pipeline {
 
     fn batch(&mut self, batch: &Batch) {
         let used = self.decode(batch);
+        self.reassemble(batch, used);
         let pieces = self.pieces.get(..used).unwrap_or_default();
         self.shards.par_iter_mut().enumerate().for_each(|(shard, table)| {
-            for located in pieces.iter().filter_map(|piece| piece.segments.get(shard)).flatten() {
-                feed(table, located, batch);
+            for piece in pieces {
+                piece.feed(shard, table, batch);
             }
         });
         self.count(batch, used);
@@ -161,6 +173,19 @@ impl Pipeline {
             piece.decode(batch, packets, index * limits::PIECE_PACKETS);
         });
         used
+    }
+
+    /// Puts together what came in fragments. They are rare, and must be taken in the order of capture.
+    fn reassemble(&mut self, batch: &Batch, used: usize) {
+        for piece in self.pieces.iter_mut().take(used) {
+            for (packet, fragment) in std::mem::take(&mut piece.fragments) {
+                let Some(captured) = batch.packets().get(packet) else { continue };
+                let payload = slice(batch.bytes_of(captured), &fragment.payload);
+                if let Some(datagram) = self.fragments.add(&fragment, payload, captured.time) {
+                    piece.datagram(datagram, packet);
+                }
+            }
+        }
     }
 
     fn count(&mut self, batch: &Batch, used: usize) {
@@ -208,30 +233,64 @@ impl Pipeline {
 
 impl Piece {
     fn new() -> Self {
-        Self { segments: (0..limits::SHARDS).map(|_| Vec::new()).collect(), undecoded_packets: 0 }
+        Self {
+            segments: (0..limits::SHARDS).map(|_| Vec::new()).collect(),
+            fragments: Vec::new(),
+            datagrams: Vec::new(),
+            undecoded_packets: 0,
+        }
     }
 
     /// Decodes `packets`, the first of which is the batch's packet number `first`, from 0.
     fn decode(&mut self, batch: &Batch, packets: &[Packet], first: usize) {
         self.undecoded_packets = 0;
+        self.datagrams.clear();
         self.segments.iter_mut().for_each(Vec::clear);
         for (index, captured) in packets.iter().enumerate() {
+            let packet = first + index;
             match packet::decode(captured.link_type, batch.bytes_of(captured), captured.original) {
+                Decoded::Segment(segment) => {
+                    self.shard_of(&segment).push(Located { segment, packet, datagram: None });
+                }
+                Decoded::Fragment(fragment) => self.fragments.push((packet, fragment)),
                 Decoded::Other => {}
                 Decoded::Undecoded => self.undecoded_packets += 1,
-                Decoded::Segment(segment) => {
-                    if let Some(shard) = self.segments.get_mut(segment.key.shard(limits::SHARDS)) {
-                        shard.push(Located { segment, packet: first + index });
-                    }
-                }
             }
+        }
+    }
+
+    /// Adds what the batch's packet number `packet` made whole, in its place.
+    fn datagram(&mut self, datagram: Datagram, packet: usize) {
+        match packet::decode_datagram(&datagram) {
+            Decoded::Segment(segment) => {
+                let datagram = Some(self.datagrams.len());
+                let shard = self.shard_of(&segment);
+                let place = shard.partition_point(|other| other.packet <= packet);
+                shard.insert(place, Located { segment, packet, datagram });
+            }
+            // Fragments within fragments are not followed.
+            Decoded::Fragment(_) | Decoded::Other => {}
+            Decoded::Undecoded => self.undecoded_packets += 1,
+        }
+        self.datagrams.push(datagram);
+    }
+
+    fn shard_of(&mut self, segment: &Segment) -> &mut Vec<Located> {
+        &mut self.segments[segment.key.shard(limits::SHARDS)]
+    }
+
+    /// Hands the segments of `shard` to its table.
+    fn feed(&self, shard: usize, table: &mut FlowTable<Connection>, batch: &Batch) {
+        for located in self.segments.get(shard).into_iter().flatten() {
+            let Some(packet) = batch.packets().get(located.packet) else { continue };
+            let datagram = located.datagram.and_then(|index| self.datagrams.get(index));
+            let bytes = datagram.map_or_else(|| batch.bytes_of(packet), |datagram| &datagram.bytes);
+            let payload = slice(bytes, &located.segment.payload);
+            table.segment(&located.segment, payload, batch.id_of(packet), packet.time);
         }
     }
 }
 
-fn feed(table: &mut FlowTable<Connection>, located: &Located, batch: &Batch) {
-    let Some(packet) = batch.packets().get(located.packet) else { return };
-    let payload = &located.segment.payload;
-    let bytes = batch.bytes_of(packet).get(payload.start as usize..payload.end as usize).unwrap_or_default();
-    table.segment(&located.segment, bytes, batch.id_of(packet), packet.time);
+fn slice<'a>(bytes: &'a [u8], range: &Range<u32>) -> &'a [u8] {
+    bytes.get(range.start as usize..range.end as usize).unwrap_or_default()
 }
