@@ -479,7 +479,8 @@ mod tests {
         ) -> &mut Self {
             let low = Endpoint::from_v4([10, 0, 0, 1], client);
             let segment = Segment {
-                key: FlowKey::of(low, Endpoint::from_v4([10, 0, 0, 2], 80), 0).0,
+                key: FlowKey::of(low, Endpoint::from_v4([10, 0, 0, 2], 80)).0,
+                scope: 0,
                 direction: from,
                 flags: Flags(flags),
                 sequence,
@@ -664,11 +665,12 @@ mod tests {
             fn finish(self, _: &FlowSummary, _: &mut Self::Output) {}
         }
         let mut table = FlowTable::<Acknowledged>::default();
-        let key = FlowKey::of(Endpoint::from_v4([10, 0, 0, 1], 1), Endpoint::from_v4([10, 0, 0, 2], 80), 0).0;
+        let key = FlowKey::of(Endpoint::from_v4([10, 0, 0, 1], 1), Endpoint::from_v4([10, 0, 0, 2], 80)).0;
         let mut send = |direction, flags, sequence, acknowledgement, payload: &[u8]| {
             let payload_range = 0..payload.len() as u32;
             let flags = Flags(flags);
-            let segment = Segment { key, direction, flags, sequence, acknowledgement, payload: payload_range, cut: 0 };
+            let segment =
+                Segment { key, scope: 0, direction, flags, sequence, acknowledgement, payload: payload_range, cut: 0 };
             table.segment(&segment, payload, PacketId { file: 0, number: 1 }, Timestamp::default());
         };
         send(CLIENT, SYN, 100, 0, b"");
