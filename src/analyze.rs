@@ -20,6 +20,10 @@ use crate::limits;
 use crate::packet::{self, Datagram, Decoded, Fragment, Fragments, Segment};
 use crate::tcp::FlowTable;
 
+mod filter;
+
+pub use filter::{Filter, Host};
+
 /// What the captures hold: everything that tables are made of.
 #[derive(Debug, Default)]
 pub struct Analysis {
@@ -74,8 +78,16 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
-/// Analyses `inputs`, one after the other, on `threads` threads; 0 is one for each core. `progress` is called after each
-/// batch.
+/// What can be chosen about an analysis.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Threads to work with; 0 for one for each core. The result does not depend on it.
+    pub threads: usize,
+    /// What is looked into.
+    pub filter: Filter,
+}
+
+/// Analyses `inputs`, one after the other. `progress` is called after each batch.
 ///
 /// A connection may span several inputs. An input that cannot be read does not stop the others: what was wrong with it
 /// is in its [`CaptureFile::problems`].
@@ -83,17 +95,18 @@ pub struct Progress {
 /// # Errors
 ///
 /// [`Error::Threads`] if the threads cannot be started.
-pub fn analyze(inputs: Vec<Input>, threads: usize, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Analysis> {
+pub fn analyze(inputs: Vec<Input>, options: &Options, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Analysis> {
+    let threads = options.threads;
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
         .map_err(|source| Error::Threads { threads, source })
-        .map(|pool| pool.install(|| run(inputs, progress)))
+        .map(|pool| pool.install(|| run(inputs, &options.filter, progress)))
 }
 
-fn run(inputs: Vec<Input>, progress: &mut (dyn FnMut(Progress) + Send)) -> Analysis {
+fn run(inputs: Vec<Input>, filter: &Filter, progress: &mut (dyn FnMut(Progress) + Send)) -> Analysis {
     let mut captures = Captures::new(inputs);
-    let mut pipeline = Pipeline::new();
+    let mut pipeline = Pipeline::new(filter);
     let (mut batch, mut next) = (Batch::default(), Batch::default());
     let mut more = captures.next_batch(&mut batch);
     while more {
@@ -105,7 +118,8 @@ fn run(inputs: Vec<Input>, progress: &mut (dyn FnMut(Progress) + Send)) -> Analy
 }
 
 /// Everything that lives from batch to batch.
-struct Pipeline {
+struct Pipeline<'a> {
+    filter: &'a Filter,
     pieces: Vec<Piece>,
     fragments: Fragments,
     shards: Vec<FlowTable<Connection>>,
@@ -139,9 +153,10 @@ struct Located {
     datagram: Option<usize>,
 }
 
-impl Pipeline {
-    fn new() -> Self {
+impl<'a> Pipeline<'a> {
+    fn new(filter: &'a Filter) -> Self {
         Self {
+            filter,
             pieces: Vec::new(),
             fragments: Fragments::default(),
             shards: (0..limits::SHARDS).map(|_| FlowTable::default()).collect(),
@@ -152,10 +167,10 @@ impl Pipeline {
     fn batch(&mut self, batch: &Batch) {
         let used = self.decode(batch);
         self.reassemble(batch, used);
-        let pieces = self.pieces.get(..used).unwrap_or_default();
+        let (pieces, filter) = (self.pieces.get(..used).unwrap_or_default(), self.filter);
         self.shards.par_iter_mut().enumerate().for_each(|(shard, table)| {
             for piece in pieces {
-                piece.feed(shard, table, batch);
+                piece.feed(shard, table, batch, filter);
             }
         });
         self.count(batch, used);
@@ -209,6 +224,7 @@ impl Pipeline {
     fn finish(mut self, files: Vec<CaptureFile>) -> Analysis {
         let mut connections: Vec<ConnectionRecord> =
             self.shards.into_par_iter().flat_map_iter(FlowTable::finish).collect();
+        connections.retain(|record| self.filter.wants_connection(record));
         // Attempts that begin with the same packet are of one connection, and so in order already.
         connections.par_sort_by_key(|record| record.first_packet);
         self.counts.resize_with(files.len(), Counts::default);
@@ -280,9 +296,13 @@ impl Piece {
     }
 
     /// Hands the segments of `shard` to its table.
-    fn feed(&self, shard: usize, table: &mut FlowTable<Connection>, batch: &Batch) {
+    fn feed(&self, shard: usize, table: &mut FlowTable<Connection>, batch: &Batch, filter: &Filter) {
         for located in self.segments.get(shard).into_iter().flatten() {
             let Some(packet) = batch.packets().get(located.packet) else { continue };
+            if !filter.wants_segment(&located.segment.key, packet.time) {
+                table.leave_out(&located.segment, batch.id_of(packet), packet.time);
+                continue;
+            }
             let datagram = located.datagram.and_then(|index| self.datagrams.get(index));
             let bytes = datagram.map_or_else(|| batch.bytes_of(packet), |datagram| &datagram.bytes);
             let payload = slice(bytes, &located.segment.payload);

@@ -45,8 +45,13 @@ struct Flow<A> {
     /// Per direction, the network that it was captured in; `None` while no segment of it was seen.
     scopes: [Option<u32>; 2],
     end: Option<FlowEnd>,
+    /// The file in which it was last seen, looked into or not.
+    file: u32,
+    /// The last packet that was looked into.
     last: PacketId,
     last_time: Timestamp,
+    /// Segments were left out since the last one that was looked into.
+    left_out: bool,
     state: State<A>,
 }
 
@@ -90,19 +95,29 @@ impl<A: Application> Default for FlowTable<A> {
 impl<A: Application> FlowTable<A> {
     /// The next segment in the order of capture, with its payload as far as it was captured.
     pub fn segment(&mut self, segment: &Segment, payload: &[u8], packet: PacketId, time: Timestamp) {
+        self.take(segment, Some(payload), packet, time);
+    }
+
+    /// A segment that is not to be looked into: it only counts as part of its conversation. If later segments of the
+    /// connection are looked into, it is as if the capture began with them.
+    pub fn leave_out(&mut self, segment: &Segment, packet: PacketId, time: Timestamp) {
+        self.take(segment, None, packet, time);
+    }
+
+    fn take(&mut self, segment: &Segment, payload: Option<&[u8]>, packet: PacketId, time: Timestamp) {
         self.finish_lingering(time);
         let hash = self.hasher.hash_one(segment.key);
         let Some(flow) = find(&mut self.flows, hash, segment) else {
             self.make_room();
             self.conversations.push(packet);
             let mut flow = Flow::new(segment, packet, time, packet);
-            flow.segment(segment, payload, &mut self.output, &mut self.ended);
+            flow.take(segment, payload, packet, time, &mut self.output, &mut self.ended);
             let hasher = &self.hasher;
             self.flows.insert_unique(hash, flow, |flow| hasher.hash_one(flow.start.key));
             return;
         };
         let reuse = flow.reuse(segment);
-        if reuse == Reuse::NewConversation || flow.last.file != packet.file {
+        if reuse == Reuse::NewConversation || flow.file != packet.file {
             self.conversations.push(packet);
         }
         if reuse != Reuse::None {
@@ -110,9 +125,7 @@ impl<A: Application> FlowTable<A> {
             let old = std::mem::replace(flow, Flow::new(segment, packet, time, conversation));
             old.finish(&mut self.output);
         }
-        flow.last = packet;
-        flow.last_time = time;
-        flow.segment(segment, payload, &mut self.output, &mut self.ended);
+        flow.take(segment, payload, packet, time, &mut self.output, &mut self.ended);
     }
 
     /// The first packets of the conversations that began since the last call, in order.
@@ -198,7 +211,17 @@ impl<A: Application> Flow<A> {
         let start = FlowStart { key: segment.key, packet, time, conversation, syn_seen: segment.flags.has(Flags::SYN) };
         let mut scopes = [None; 2];
         scopes[index(segment.direction)] = Some(segment.scope);
-        Self { start, initial: [None; 2], scopes, end: None, last: packet, last_time: time, state: State::Silent }
+        Self {
+            start,
+            initial: [None; 2],
+            scopes,
+            end: None,
+            file: packet.file,
+            last: packet,
+            last_time: time,
+            left_out: false,
+            state: State::Silent,
+        }
     }
 
     const fn is_live(&self) -> bool {
@@ -237,6 +260,34 @@ impl<A: Application> Flow<A> {
             || live.directions.iter().all(Reassembler::is_finished);
         let far = live.directions[index(segment.direction)].is_far_from(sequence, limits::STRAGGLER_BYTES);
         if over && far { Reuse::SameConversation } else { Reuse::None }
+    }
+
+    fn take(
+        &mut self,
+        segment: &Segment,
+        payload: Option<&[u8]>,
+        packet: PacketId,
+        time: Timestamp,
+        output: &mut A::Output,
+        ended: &mut VecDeque<(Timestamp, FlowKey)>,
+    ) {
+        self.file = packet.file;
+        let Some(payload) = payload else {
+            self.learn_initial(segment);
+            self.left_out = true;
+            return;
+        };
+        (self.last, self.last_time) = (packet, time);
+        if std::mem::take(&mut self.left_out) && matches!(self.state, State::Silent) {
+            self.begin_late(packet, time);
+        }
+        self.segment(segment, payload, output, ended);
+    }
+
+    /// What came before was left out: it is as if the capture began here.
+    fn begin_late(&mut self, packet: PacketId, time: Timestamp) {
+        self.initial = [None; 2];
+        self.start = FlowStart { packet, time, syn_seen: false, ..self.start };
     }
 
     fn segment(
