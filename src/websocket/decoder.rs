@@ -770,6 +770,12 @@ mod tests {
     }
 
     #[test]
+    fn close_that_is_followed_by_more_is_not_believed_after_a_gap() {
+        let several = b"\x88\x02\x03\xe8".repeat(25);
+        assert_eq!(server().gap(9).bytes(&several).bytes(&several).end(), [""; 0]);
+    }
+
+    #[test]
     fn search_goes_on_at_the_next_segment() {
         let feed = server().gap(9).bytes(b"the rest of some text").bytes(frame(SERVER, 0x88, b"\x03\xe8done"));
         assert_eq!(feed.end(), ["38 close 1000 done of 6"]);
