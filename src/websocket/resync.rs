@@ -155,6 +155,10 @@ fn follow(bytes: &[u8], sender: Role, extensions: Extensions) -> Chain {
                 bits += LONG_LENGTH_BITS;
             }
         }
+        // Nothing follows a Close frame (RFC 6455 section 5.5.1).
+        if header.opcode == Opcode::Close && !next.is_empty() {
+            return Chain::Unbelievable;
+        }
         rest = next;
     }
     Chain::Possible { bits, ends: true }
