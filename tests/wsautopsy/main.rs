@@ -12,7 +12,7 @@ mod samples;
 mod tables;
 mod verdicts;
 
-use wsautopsy::analyze::{Analysis, analyze};
+use wsautopsy::analyze::{Analysis, Options, analyze};
 use wsautopsy::capture::Input;
 use wsautopsy::connection::ConnectionRecord;
 use wsautopsy::flow::Role;
@@ -24,7 +24,7 @@ const SERVER: Role = Role::Server;
 
 /// What one thread makes of `inputs`.
 fn analysis_of(inputs: Vec<Input>) -> Analysis {
-    analyze(inputs, 1, &mut |_| ()).unwrap()
+    analyze(inputs, &Options { threads: 1, ..Options::default() }, &mut |_| ()).unwrap()
 }
 
 fn analysis(capture: &Capture) -> Analysis {
