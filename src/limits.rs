@@ -10,6 +10,10 @@ pub const BATCH_BYTES: usize = 1 << 20;
 /// options and comments may add to it. A longer record is damage.
 pub const RECORD_BYTES: usize = 16 << 20;
 
+/// Bytes that the decoder of one compressed capture may allocate, whatever the file's header asks for. It is the window
+/// that the `zstd` program accepts unless told otherwise, and twice what `xz -9` needs.
+pub const UNPACKER_BYTES: u64 = 128 << 20;
+
 /// Interfaces of one pcapng section. Each costs a few bytes; real captures have fewer than a hundred.
 pub const INTERFACES: usize = 65_536;
 

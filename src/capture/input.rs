@@ -9,17 +9,18 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::signature;
+use super::source::Source;
 use crate::error::Error;
 use crate::limits;
 
 /// A capture that has not been opened yet, and its name.
 pub struct Input {
     name: String,
-    source: Source,
+    source: Origin,
     found: bool,
 }
 
-enum Source {
+enum Origin {
     Path(PathBuf),
     Stdin,
     Reader(Box<dyn Read + Send>),
@@ -30,19 +31,19 @@ impl Input {
     #[must_use]
     pub fn path(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        Self { name: path.to_string_lossy().into_owned(), source: Source::Path(path), found: false }
+        Self { name: path.to_string_lossy().into_owned(), source: Origin::Path(path), found: false }
     }
 
     /// Standard input, named `-`.
     #[must_use]
     pub fn stdin() -> Self {
-        Self { name: "-".to_owned(), source: Source::Stdin, found: false }
+        Self { name: "-".to_owned(), source: Origin::Stdin, found: false }
     }
 
     /// What `reader` gives, under that `name`.
     #[must_use]
     pub fn reader(name: impl Into<String>, reader: Box<dyn Read + Send>) -> Self {
-        Self { name: name.into(), source: Source::Reader(reader), found: false }
+        Self { name: name.into(), source: Origin::Reader(reader), found: false }
     }
 
     /// The captures that `path` stands for: a directory for the captures in it and below, sorted by path, anything else
@@ -84,21 +85,21 @@ impl Input {
     /// Its size in bytes, if it is known before it is read.
     pub(super) fn size(&self) -> Option<u64> {
         match &self.source {
-            Source::Path(path) => fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len()),
-            Source::Stdin | Source::Reader(_) => None,
+            Origin::Path(path) => fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len()),
+            Origin::Stdin | Origin::Reader(_) => None,
         }
     }
 
     /// Opens it.
     pub(super) fn open(self) -> Result<Box<dyn Read + Send>, Error> {
         match self.source {
-            Source::Path(path) => match File::open(path) {
+            Origin::Path(path) => match File::open(path) {
                 Ok(file) => Ok(Box::new(file)),
                 Err(source) => Err(Error::Open { path: self.name, source }),
             },
             // Its own buffer would only copy: the reads are larger.
-            Source::Stdin => Ok(Box::new(io::stdin())),
-            Source::Reader(reader) => Ok(reader),
+            Origin::Stdin => Ok(Box::new(io::stdin())),
+            Origin::Reader(reader) => Ok(reader),
         }
     }
 }
@@ -138,11 +139,12 @@ fn collect(
     Ok(())
 }
 
-/// Whether the file begins like a capture. One that cannot be opened may be one: it is told about when its turn comes.
+/// Whether the file begins like a capture, unpacked if it is compressed. One that cannot be opened may be one: it is told about when its turn comes.
 fn may_be_capture(path: &Path) -> bool {
-    let Ok(mut file) = File::open(path) else { return true };
+    let Ok(file) = File::open(path) else { return true };
+    let Ok(source) = Source::open(Box::new(file)) else { return true };
     let mut first = Vec::new();
-    match file.by_ref().take(signature::BYTES as u64).read_to_end(&mut first) {
+    match source.take(signature::BYTES as u64).read_to_end(&mut first) {
         Ok(_) => signature::is_capture(&first),
         Err(_) => true,
     }

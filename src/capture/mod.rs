@@ -1,4 +1,4 @@
-//! Captures: files, directories, standard input or any reader, in pcap or pcapng, to batches of packets.
+//! Captures: files, directories, standard input or any reader, in pcap or pcapng, compressed or not, to batches of packets.
 //!
 //! In come bytes, in large blocks and plain reads. Out go [`Batch`]es: the bytes of a block and where each packet lies in
 //! them. Nothing is copied but the tail of a block that ends inside a packet. What is wrong with a file is told in its
@@ -6,14 +6,17 @@
 
 mod batch;
 mod captures;
+mod codec;
 mod input;
 mod interface;
 mod ledger;
 mod order;
 mod pcap;
 mod pcapng;
+mod raw;
 mod reader;
 mod signature;
+mod source;
 mod walk;
 
 #[cfg(test)]
@@ -59,7 +62,7 @@ pub struct CaptureFile {
     pub format: Option<Format>,
     /// Packets in it.
     pub packets: u64,
-    /// Bytes read of it.
+    /// Bytes read of it, as it is stored: compressed ones if it is compressed.
     pub bytes: u64,
     /// The earliest time of a packet.
     pub first_packet_at: Option<Timestamp>,
@@ -69,7 +72,7 @@ pub struct CaptureFile {
     pub link_types: Vec<LinkType>,
     /// Packets of which the capture holds less than was on the wire.
     pub truncated_packets: u64,
-    /// Bytes that belong to no sound record.
+    /// Bytes that belong to no sound record; of a compressed file, those that could not be unpacked too.
     pub damaged_bytes: u64,
     /// Packets that the capturing program says it dropped; `None` if it does not say.
     pub dropped_by_capture: Option<u64>,
