@@ -20,6 +20,8 @@ mod source;
 mod walk;
 
 #[cfg(test)]
+mod archive_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod writer;

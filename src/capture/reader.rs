@@ -85,9 +85,12 @@ impl Reader {
         batch.append(&self.tail);
         self.tail.clear();
         loop {
-            self.read(batch);
+            let failure = self.read(batch);
             let used = self.walk(batch);
             self.offset += used as u64;
+            if let Some(error) = failure {
+                self.fail(error);
+            }
             if self.ended || !batch.packets().is_empty() {
                 self.ledger.enter(batch.packets());
                 self.tail.extend_from_slice(batch.bytes().get(used..).unwrap_or_default());
@@ -103,23 +106,28 @@ impl Reader {
         self.ledger.finish(self.offset)
     }
 
-    fn read(&mut self, batch: &mut Batch) {
+    /// Reads a block: why that ended it, if not for the end of the file.
+    fn read(&mut self, batch: &mut Batch) -> Option<io::Error> {
         let (_, end) = batch.read(&mut self.source, limits::BATCH_BYTES);
-        self.ended = match end {
-            Ok(end) => end == End::Reached,
-            Err(error) => {
-                self.fail(error, self.offset + batch.bytes().len() as u64);
-                true
-            }
-        };
+        self.ended = !matches!(end, Ok(End::NotYet));
         self.ledger.set_bytes(self.source.bytes());
+        end.err()
     }
 
-    /// Nothing more can be read, from `offset` on.
-    fn fail(&mut self, error: io::Error, offset: u64) {
+    /// Nothing behind what was read can be read.
+    fn fail(&mut self, error: io::Error) {
+        // What was read ends inside a record, as a rule: that comes first.
+        self.ledger.resume(self.offset);
         match error.downcast::<Mismatch>() {
-            Ok(mismatch) => self.ledger.damage(offset, self.source.drain(), mismatch),
-            Err(source) => self.ledger.fail(Error::Read { path: self.ledger.name().to_owned(), offset, source }),
+            Ok(mismatch) => {
+                let skipped = self.source.drain();
+                self.ledger.damage(self.offset, skipped, mismatch);
+                self.ledger.set_bytes(self.source.bytes());
+            }
+            Err(source) => {
+                let path = self.ledger.name().to_owned();
+                self.ledger.fail(Error::Read { path, offset: self.offset, source });
+            }
         }
     }
 
