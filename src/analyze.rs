@@ -66,14 +66,14 @@ impl Analysis {
 /// How far an analysis is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes of captures that were read.
+    /// Bytes of captures that were read, as they are stored: compressed ones of compressed captures.
     pub bytes: u64,
-    /// Bytes of all captures together; `None` if that is not known before the end, as of standard input.
+    /// Bytes of all captures together, as they are stored; `None` if that is not known before the end, as of standard input.
     pub total: Option<u64>,
 }
 
-/// Analyses `inputs`, one after the other, on `threads` threads; 0 is one for each core. `progress` is called after each
-/// batch.
+/// Analyses `inputs` in the order of their packets' times, on `threads` threads; 0 is one for each core. `progress` is
+/// called after each batch.
 ///
 /// A connection may span several inputs. An input that cannot be read does not stop the others: what was wrong with it
 /// is in its [`CaptureFile::problems`].
@@ -120,7 +120,8 @@ struct Counts {
 /// a packet.
 struct Piece {
     segments: Vec<Vec<Located>>,
-    undecoded_packets: u64,
+    /// The file of each packet that could not be decoded.
+    undecoded: Vec<u32>,
 }
 
 /// A segment and which of its batch's packets it is.
@@ -146,7 +147,7 @@ impl Pipeline {
                 feed(table, located, batch);
             }
         });
-        self.count(batch, used);
+        self.count(used);
     }
 
     /// Decodes the packets in parallel: how many pieces that made.
@@ -163,14 +164,18 @@ impl Pipeline {
         used
     }
 
-    fn count(&mut self, batch: &Batch, used: usize) {
+    fn count(&mut self, used: usize) {
         let mut begun: Vec<PacketId> = self.shards.iter_mut().flat_map(FlowTable::take_conversations).collect();
         begun.sort_unstable();
         for packet in begun {
             self.counts_of(packet.file).conversations.push(packet.number);
         }
-        let undecoded: u64 = self.pieces.iter().take(used).map(|piece| piece.undecoded_packets).sum();
-        self.counts_of(batch.file()).undecoded_packets += undecoded;
+        for index in 0..used {
+            let undecoded = self.pieces.get_mut(index).map(|piece| std::mem::take(&mut piece.undecoded));
+            for &file in undecoded.iter().flatten() {
+                self.counts_of(file).undecoded_packets += 1;
+            }
+        }
     }
 
     fn counts_of(&mut self, file: u32) -> &mut Counts {
@@ -184,8 +189,10 @@ impl Pipeline {
     fn finish(mut self, files: Vec<CaptureFile>) -> Analysis {
         let mut connections: Vec<ConnectionRecord> =
             self.shards.into_par_iter().flat_map_iter(FlowTable::finish).collect();
-        // Attempts that begin with the same packet are of one connection, and so in order already.
-        connections.par_sort_by_key(|record| record.first_packet);
+        // Attempts that begin with the same packet are of one connection, and so in order already. Packets of one file
+        // have the order of the file, those of several files the order of time.
+        let by_time = files.len() > 1;
+        connections.par_sort_by_key(|record| (by_time.then_some(record.opened_at), record.first_packet));
         self.counts.resize_with(files.len(), Counts::default);
         let mut captures: Vec<AnalysedCapture> = files
             .into_iter()
@@ -208,17 +215,17 @@ impl Pipeline {
 
 impl Piece {
     fn new() -> Self {
-        Self { segments: (0..limits::SHARDS).map(|_| Vec::new()).collect(), undecoded_packets: 0 }
+        Self { segments: (0..limits::SHARDS).map(|_| Vec::new()).collect(), undecoded: Vec::new() }
     }
 
     /// Decodes `packets`, the first of which is the batch's packet number `first`, from 0.
     fn decode(&mut self, batch: &Batch, packets: &[Packet], first: usize) {
-        self.undecoded_packets = 0;
+        self.undecoded.clear();
         self.segments.iter_mut().for_each(Vec::clear);
         for (index, captured) in packets.iter().enumerate() {
             match packet::decode(captured.link_type, batch.bytes_of(captured), captured.original) {
                 Decoded::Other => {}
-                Decoded::Undecoded => self.undecoded_packets += 1,
+                Decoded::Undecoded => self.undecoded.push(batch.id_of(captured).file),
                 Decoded::Segment(segment) => {
                     if let Some(shard) = self.segments.get_mut(segment.key.shard(limits::SHARDS)) {
                         shard.push(Located { segment, packet: first + index });

@@ -16,7 +16,7 @@ use crate::limits;
 /// A capture that has not been opened yet, and its name.
 pub struct Input {
     name: String,
-    source: Origin,
+    origin: Origin,
     found: bool,
 }
 
@@ -31,19 +31,19 @@ impl Input {
     #[must_use]
     pub fn path(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        Self { name: path.to_string_lossy().into_owned(), source: Origin::Path(path), found: false }
+        Self { name: path.to_string_lossy().into_owned(), origin: Origin::Path(path), found: false }
     }
 
     /// Standard input, named `-`.
     #[must_use]
     pub fn stdin() -> Self {
-        Self { name: "-".to_owned(), source: Origin::Stdin, found: false }
+        Self { name: "-".to_owned(), origin: Origin::Stdin, found: false }
     }
 
     /// What `reader` gives, under that `name`.
     #[must_use]
     pub fn reader(name: impl Into<String>, reader: Box<dyn Read + Send>) -> Self {
-        Self { name: name.into(), source: Origin::Reader(reader), found: false }
+        Self { name: name.into(), origin: Origin::Reader(reader), found: false }
     }
 
     /// The captures that `path` stands for: a directory for the captures in it and below, sorted by path, anything else
@@ -82,9 +82,19 @@ impl Input {
         self.found
     }
 
+    /// The same once more, if reading it takes nothing away: if it is a file.
+    pub(super) fn again(&self) -> Option<Self> {
+        match &self.origin {
+            Origin::Path(path) if path.is_file() => {
+                Some(Self { name: self.name.clone(), origin: Origin::Path(path.clone()), found: self.found })
+            }
+            Origin::Path(_) | Origin::Stdin | Origin::Reader(_) => None,
+        }
+    }
+
     /// Its size in bytes, if it is known before it is read.
     pub(super) fn size(&self) -> Option<u64> {
-        match &self.source {
+        match &self.origin {
             Origin::Path(path) => fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len()),
             Origin::Stdin | Origin::Reader(_) => None,
         }
@@ -92,7 +102,7 @@ impl Input {
 
     /// Opens it.
     pub(super) fn open(self) -> Result<Box<dyn Read + Send>, Error> {
-        match self.source {
+        match self.origin {
             Origin::Path(path) => match File::open(path) {
                 Ok(file) => Ok(Box::new(file)),
                 Err(source) => Err(Error::Open { path: self.name, source }),

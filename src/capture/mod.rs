@@ -1,7 +1,7 @@
 //! Captures: files, directories, standard input or any reader, in pcap or pcapng, compressed or not, to batches of packets.
 //!
 //! In come bytes, in large blocks and plain reads. Out go [`Batch`]es: the bytes of a block and where each packet lies in
-//! them. Nothing is copied but the tail of a block that ends inside a packet. What is wrong with a file is told in its
+//! them. Nothing is copied but the tail of a block that ends inside a packet, and packets of files that overlap in time. What is wrong with a file is told in its
 //! [`CaptureFile`] and never stops the others. The only user of pcap-parser.
 
 mod batch;
@@ -9,10 +9,14 @@ mod captures;
 mod codec;
 mod input;
 mod interface;
+mod lane;
 mod ledger;
+#[cfg(test)]
+mod merge_tests;
 mod order;
 mod pcap;
 mod pcapng;
+mod queue;
 mod raw;
 mod reader;
 mod signature;
@@ -53,6 +57,8 @@ pub struct Packet {
     pub original: u32,
     /// What its first bytes are.
     pub link_type: LinkType,
+    /// Which of its batch's files it is of.
+    source: u16,
 }
 
 /// What became of one capture file.

@@ -25,6 +25,8 @@ pub(super) struct Reader {
     /// The bytes behind the last record of the batch before.
     tail: Vec<u8>,
     ended: bool,
+    /// Bytes that are read in one go.
+    block: usize,
 }
 
 /// The walk through the file's format.
@@ -71,7 +73,17 @@ impl Reader {
         let mut ledger = Ledger::new(path, kind);
         ledger.set_bytes(read);
         let tail = bytes.get(header..).unwrap_or_default().to_vec();
-        Ok(Self { source, format, ledger, offset: header as u64, tail, ended: false })
+        Ok(Self { source, format, ledger, offset: header as u64, tail, ended: false, block: limits::BATCH_BYTES })
+    }
+
+    /// From now on, so many `bytes` are read in one go.
+    pub(super) const fn set_block(&mut self, bytes: usize) {
+        self.block = bytes;
+    }
+
+    /// The name of the file.
+    pub(super) fn name(&self) -> &str {
+        self.ledger.name()
     }
 
     /// Bytes read of the file so far.
@@ -108,7 +120,7 @@ impl Reader {
 
     /// Reads a block: why that ended it, if not for the end of the file.
     fn read(&mut self, batch: &mut Batch) -> Option<io::Error> {
-        let (_, end) = batch.read(&mut self.source, limits::BATCH_BYTES);
+        let (_, end) = batch.read(&mut self.source, self.block);
         self.ended = !matches!(end, Ok(End::NotYet));
         self.ledger.set_bytes(self.source.bytes());
         end.err()
