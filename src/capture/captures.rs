@@ -12,7 +12,7 @@
 //! ```
 
 use super::lane::Lane;
-use super::queue::{Opened, Queue};
+use super::queue::{Failed, Queue};
 use super::{Batch, CaptureFile, Input, Problem};
 use crate::error::Error;
 use crate::flow::Timestamp;
@@ -150,7 +150,7 @@ impl Captures {
         loop {
             match self.queue.open(self.files.len() as u32, batch) {
                 None => return false,
-                Some(Opened::Lane(mut lane)) => {
+                Some(Ok(mut lane)) => {
                     self.files.push(CaptureFile::unread(lane.name().to_owned()));
                     // Beside others, its first packet must be known; alone, it is read as it is needed.
                     if !self.lanes.is_empty() {
@@ -159,7 +159,7 @@ impl Captures {
                     self.lanes.push(lane);
                     return true;
                 }
-                Some(Opened::Failed(file, found)) => {
+                Some(Err(Failed { file, found })) => {
                     self.bytes_done += file.bytes;
                     if !(found && is_no_capture(&file)) {
                         self.files.push(*file);

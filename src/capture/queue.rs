@@ -35,12 +35,11 @@ enum State {
     Failed(Box<CaptureFile>),
 }
 
-/// What opening gave.
-pub(super) enum Opened {
-    /// A file that can be read.
-    Lane(Lane),
-    /// One of which nothing can be analysed, and whether it was found in a directory rather than named.
-    Failed(Box<CaptureFile>, bool),
+/// A file of which nothing can be analysed.
+pub(super) struct Failed {
+    pub(super) file: Box<CaptureFile>,
+    /// Whether it was found in a directory rather than named.
+    pub(super) found: bool,
 }
 
 impl Queue {
@@ -61,19 +60,17 @@ impl Queue {
     }
 
     /// Opens the next capture, which is to be `file`. `batch` lends its memory.
-    pub(super) fn open(&mut self, file: u32, batch: &mut Batch) -> Option<Opened> {
-        let waiting = self.waiting.next()?;
-        Some(match waiting.state {
-            State::Closed(input) => match Reader::open(input, batch) {
-                Ok(reader) => Opened::Lane(Lane::new(reader, file)),
-                Err(failed) => Opened::Failed(failed, waiting.found),
-            },
+    pub(super) fn open(&mut self, file: u32, batch: &mut Batch) -> Option<Result<Lane, Failed>> {
+        let Waiting { found, state, .. } = self.waiting.next()?;
+        let lane = match state {
+            State::Closed(input) => Reader::open(input, batch).map(|reader| Lane::new(reader, file)),
             State::Open(open) => {
                 let (reader, batch, more) = *open;
-                Opened::Lane(Lane::begun(reader, batch, more, file))
+                Ok(Lane::begun(reader, batch, more, file))
             }
-            State::Failed(failed) => Opened::Failed(failed, waiting.found),
-        })
+            State::Failed(failed) => Err(failed),
+        };
+        Some(lane.map_err(|file| Failed { file, found }))
     }
 }
 

@@ -47,6 +47,8 @@ struct Flow<A> {
     end: Option<FlowEnd>,
     last: PacketId,
     last_time: Timestamp,
+    /// The files in which the conversation was counted, the latest ones; empty while there is one only.
+    files: Vec<u32>,
     state: State<A>,
 }
 
@@ -102,12 +104,16 @@ impl<A: Application> FlowTable<A> {
             return;
         };
         let reuse = flow.reuse(segment);
-        if reuse == Reuse::NewConversation || flow.last.file != packet.file {
+        if reuse == Reuse::NewConversation || flow.enters(packet.file) {
             self.conversations.push(packet);
         }
         if reuse != Reuse::None {
-            let conversation = if reuse == Reuse::NewConversation { packet } else { flow.start.conversation };
-            let old = std::mem::replace(flow, Flow::new(segment, packet, time, conversation));
+            let same = reuse == Reuse::SameConversation;
+            let conversation = if same { flow.start.conversation } else { packet };
+            let mut old = std::mem::replace(flow, Flow::new(segment, packet, time, conversation));
+            if same {
+                flow.files = std::mem::take(&mut old.files);
+            }
             old.finish(&mut self.output);
         }
         flow.last = packet;
@@ -151,11 +157,11 @@ impl<A: Application> FlowTable<A> {
         if self.flows.len() < limits::FLOWS_PER_SHARD {
             return;
         }
-        let mut last_seen: Vec<PacketId> = self.flows.iter().map(|flow| flow.last).collect();
+        let mut last_seen: Vec<(Timestamp, PacketId)> = self.flows.iter().map(Flow::last_seen).collect();
         let middle = last_seen.len() / 2;
         let (_, median, _) = last_seen.select_nth_unstable(middle);
         let median = *median;
-        let idle: Vec<Flow<A>> = self.flows.extract_if(|flow| flow.last <= median).collect();
+        let idle: Vec<Flow<A>> = self.flows.extract_if(|flow| flow.last_seen() <= median).collect();
         for flow in idle {
             flow.finish(&mut self.output);
         }
@@ -198,7 +204,37 @@ impl<A: Application> Flow<A> {
         let start = FlowStart { key: segment.key, packet, time, conversation, syn_seen: segment.flags.has(Flags::SYN) };
         let mut scopes = [None; 2];
         scopes[index(segment.direction)] = Some(segment.scope);
-        Self { start, initial: [None; 2], scopes, end: None, last: packet, last_time: time, state: State::Silent }
+        Self {
+            start,
+            initial: [None; 2],
+            scopes,
+            end: None,
+            last: packet,
+            last_time: time,
+            files: Vec::new(),
+            state: State::Silent,
+        }
+    }
+
+    /// When the last packet was captured, and which it was.
+    const fn last_seen(&self) -> (Timestamp, PacketId) {
+        (self.last_time, self.last)
+    }
+
+    /// Whether the next packet is the conversation's first one in `file`. Files may take turns.
+    fn enters(&mut self, file: u32) -> bool {
+        if self.last.file == file || self.files.contains(&file) {
+            return false;
+        }
+        if self.files.is_empty() {
+            self.files.push(self.last.file);
+        }
+        if self.files.len() > limits::OPEN_FILES {
+            // So many files ago: it was closed, as a rule.
+            self.files.remove(0);
+        }
+        self.files.push(file);
+        true
     }
 
     const fn is_live(&self) -> bool {
