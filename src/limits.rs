@@ -101,3 +101,9 @@ pub const PROBED_BYTES: usize = 64 << 10;
 
 /// Packets of a batch that one thread decodes at once: a few dozen microseconds of work.
 pub const PIECE_PACKETS: usize = 1024;
+
+/// Nanoseconds of capture time that the fragments of an IP packet wait for each other: what Linux waits.
+pub const FRAGMENT_NANOS: i64 = 30_000_000_000;
+
+/// IP packets whose fragments are waited for at a time, each of at most 64 KiB.
+pub const FRAGMENTED_DATAGRAMS: usize = 1024;
