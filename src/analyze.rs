@@ -21,6 +21,8 @@ use crate::packet::{self, Datagram, Decoded, Fragment, Fragments, Segment};
 use crate::tcp::FlowTable;
 
 mod filter;
+#[cfg(test)]
+mod several_tests;
 
 pub use filter::{Filter, Host};
 

@@ -46,14 +46,29 @@ impl Input {
         Self { name: name.into(), origin: Origin::Reader(reader), found: false }
     }
 
-    /// The captures that `path` stands for: a directory for the captures in it and below, sorted by path, anything else
-    /// for itself.
+    /// The captures that `path` stands for: a directory for the captures in it and below, sorted by path; a pattern with
+    /// `*`, `?` or `[` that is no file itself, because no shell expanded it, for what it matches, sorted by path;
+    /// anything else for itself.
     ///
     /// # Errors
     ///
-    /// If a directory cannot be read, or no file in it is a capture.
+    /// If a directory cannot be read or no file in it is a capture, or if nothing matches a pattern.
     pub fn expand(path: impl Into<PathBuf>) -> Result<Vec<Self>, Error> {
         let path = path.into();
+        match path.to_str() {
+            Some(text) if text.contains(['*', '?', '[']) && fs::symlink_metadata(&path).is_err() => {
+                let mut inputs = Vec::new();
+                for path in matches(text)? {
+                    inputs.extend(Self::within(path)?);
+                }
+                Ok(inputs)
+            }
+            _ => Self::within(path),
+        }
+    }
+
+    /// The captures in the directory at `path` and below, or the file there.
+    fn within(path: PathBuf) -> Result<Vec<Self>, Error> {
         if !path.is_dir() {
             return Ok(vec![Self::path(path)]);
         }
@@ -118,6 +133,23 @@ impl std::fmt::Debug for Input {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Input").field("name", &self.name).field("found", &self.found).finish_non_exhaustive()
     }
+}
+
+/// The paths that `pattern` matches, sorted. As in a shell, a star at the beginning of a name stands for no dot.
+fn matches(pattern: &str) -> Result<Vec<PathBuf>, Error> {
+    let options = glob::MatchOptions {
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+        ..glob::MatchOptions::default()
+    };
+    let failed = |reason: String| Error::Pattern { pattern: pattern.to_owned(), reason };
+    let found = glob::glob_with(pattern, options).map_err(|error| failed(error.to_string()))?;
+    let mut paths = found.collect::<Result<Vec<_>, _>>().map_err(|error| failed(error.to_string()))?;
+    if paths.is_empty() {
+        return Err(failed("nothing matches".to_owned()));
+    }
+    paths.sort_unstable();
+    Ok(paths)
 }
 
 /// Puts the files in `directory` and below into `files`. Each directory is looked into once, by whatever way it is

@@ -490,6 +490,33 @@ fn directories_without_captures_are_errors() {
 }
 
 #[test]
+fn patterns_that_no_shell_expanded_are_expanded() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let (bytes, _) = pcap_of(2, 0xa1b2_c3d4, Little);
+    std::fs::create_dir(path("dir.pcap")).unwrap();
+    for name in ["b.pcap", "a.pcap", "c.pcap1", ".hidden.pcap", "dir.pcap/d", "odd[1].pcap", "notes.txt"] {
+        std::fs::write(path(name), &bytes).unwrap();
+    }
+    let expand = |pattern: &str| -> Vec<String> {
+        let inputs = Input::expand(path(pattern)).unwrap();
+        let prefix = format!("{}/", directory.path().display());
+        inputs.iter().map(|input| input.name().replace(&prefix, "")).collect()
+    };
+    assert_eq!(expand("*.pcap"), ["a.pcap", "b.pcap", "dir.pcap/d", "odd[1].pcap"]);
+    assert_eq!(expand("[ab].pcap"), ["a.pcap", "b.pcap"]);
+    assert_eq!(expand("c.pcap?"), ["c.pcap1"]);
+    assert_eq!(expand("odd[1].pcap"), ["odd[1].pcap"]);
+    let none = path("*.pcapng");
+    let text = Input::expand(&none).unwrap_err().to_string();
+    assert_eq!(
+        text,
+        format!("{}: expected a file, a directory or a pattern that matches one: nothing matches", none.display())
+    );
+    assert!(Input::expand(path("a[.pcap")).unwrap_err().to_string().contains("a[.pcap: expected a file"));
+}
+
+#[test]
 fn captures_can_go_to_another_thread() {
     fn is_send<T: Send>() {}
     is_send::<Captures>();
