@@ -148,7 +148,7 @@ pub enum Problem {
         expected: String,
         /// What this one has.
         found: String,
-        /// Bytes that were skipped to go on.
+        /// Bytes that were skipped to go on: of the file as it is stored, where it could not be unpacked.
         skipped: u64,
     },
 }

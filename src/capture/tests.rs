@@ -517,6 +517,12 @@ fn patterns_that_no_shell_expanded_are_expanded() {
 }
 
 #[test]
+fn a_packet_takes_half_a_cache_line() {
+    // There is one for each captured packet: a field more is felt.
+    assert_eq!(size_of::<Packet>(), 32);
+}
+
+#[test]
 fn captures_can_go_to_another_thread() {
     fn is_send<T: Send>() {}
     is_send::<Captures>();
