@@ -87,6 +87,11 @@ impl Batch {
         self.packets.drain(..count.min(self.packets.len()));
     }
 
+    /// Makes room for so many `bytes` at once.
+    pub(super) fn reserve(&mut self, bytes: usize) {
+        self.make_room(bytes);
+    }
+
     /// Appends `bytes`.
     pub(super) fn append(&mut self, bytes: &[u8]) {
         self.make_room(bytes.len()).copy_from_slice(bytes);
@@ -124,7 +129,10 @@ impl Batch {
 
     fn make_room(&mut self, bytes: usize) -> &mut [u8] {
         let end = self.filled + bytes;
-        if self.buffer.len() < end {
+        if self.filled == 0 && self.buffer.len() < end {
+            // The allocator has zeros cheaper than they can be written.
+            self.buffer = vec![0; end];
+        } else if self.buffer.len() < end {
             self.buffer.resize(end, 0);
         }
         self.buffer.get_mut(self.filled..end).unwrap_or_default()

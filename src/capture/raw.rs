@@ -45,7 +45,11 @@ impl Raw {
             self.buffer.copy_within(self.at..self.filled, 0);
             self.filled -= self.at;
             self.at = 0;
-            self.buffer.resize(BUFFER_BYTES.max(wanted), 0);
+            if self.buffer.is_empty() {
+                // The allocator has zeros cheaper than they can be written.
+                self.buffer = vec![0; BUFFER_BYTES.max(wanted)];
+            }
+            self.buffer.resize(self.buffer.len().max(wanted), 0);
         }
         while self.filled - self.at < wanted {
             match self.source.read(self.buffer.get_mut(self.filled..).unwrap_or_default()) {

@@ -94,6 +94,7 @@ impl Reader {
     /// Fills `batch` with the next packets. Whether the file may have more after them.
     pub(super) fn fill(&mut self, batch: &mut Batch) -> bool {
         batch.clear();
+        batch.reserve(self.tail.len() + self.block);
         batch.append(&self.tail);
         self.tail.clear();
         loop {

@@ -819,6 +819,23 @@ mod tests {
     }
 
     #[test]
+    fn files_that_take_turns_count_a_conversation_once_each() {
+        let mut wire = Wire::default();
+        wire.open();
+        for turn in 0..6 {
+            wire.file = turn % 3;
+            wire.send(CLIENT, ACK, 101 + turn, 501, b"a");
+        }
+        assert_eq!(wire.conversations(), [(0, 1), (1, 5), (2, 6)]);
+        // A connection of its own on the same ports begins anew in each of them.
+        wire.file = 1;
+        wire.send(CLIENT, SYN, 90_000, 0, b"");
+        wire.file = 2;
+        wire.send(CLIENT, SYN, 90_000, 0, b"").send(SERVER, SYN_ACK, 7000, 90_001, b"");
+        assert_eq!(wire.conversations(), [(1, 10), (2, 11)]);
+    }
+
+    #[test]
     fn idlest_half_is_ended_when_there_are_too_many_flows() {
         let mut wire = Wire::default();
         for client in 0..limits::FLOWS_PER_SHARD as u16 {
