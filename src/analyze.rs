@@ -313,8 +313,10 @@ impl Piece {
             }
             let datagram = located.datagram.and_then(|index| self.datagrams.get(index));
             let bytes = datagram.map_or_else(|| batch.bytes_of(packet), |datagram| &datagram.bytes);
-            let payload = slice(bytes, &located.segment.payload);
-            table.segment(&located.segment, payload, batch.id_of(packet), packet.time);
+            let segment = &located.segment;
+            let begin = segment.payload.start.saturating_sub(u32::from(segment.header));
+            let tcp = slice(bytes, &(begin..segment.payload.end));
+            table.segment(segment, tcp, batch.id_of(packet), packet.time);
         }
     }
 }

@@ -73,6 +73,10 @@ pub const EARLY_BYTES: usize = 64 << 10;
 /// Bytes that the search for the next frame after a gap holds back, per direction.
 pub const RESYNC_BYTES: usize = 16 << 10;
 
+/// Payload bytes of a frame that the search for the next frame believes. Larger ones are rare, and a length that noise
+/// made must not make it wait for long.
+pub const RESYNC_FRAME_BYTES: u64 = 16 << 20;
+
 /// Bytes of a Close frame's body that are kept. RFC 6455 section 5.5 allows 125; what breaks that rule is still shown.
 pub const CLOSE_BODY_BYTES: usize = 4096;
 
@@ -96,8 +100,8 @@ pub const LINGER_NANOS: i64 = 5_000_000_000;
 /// a later connection on the same ports.
 pub const STRAGGLER_BYTES: u32 = 1 << 20;
 
-/// Bytes of a connection that began before the capture in which an HTTP head is looked for.
-pub const PROBED_BYTES: usize = 64 << 10;
+/// Bytes of a connection that began before the capture, or lacks its beginning, in which HTTP or WebSocket is looked for.
+pub const PROBED_BYTES: usize = 1 << 20;
 
 /// Packets of a batch that one thread decodes at once: a few dozen microseconds of work.
 pub const PIECE_PACKETS: usize = 1024;

@@ -22,6 +22,7 @@ use crate::flow::{Direction, FlowKey, PacketId, Timestamp};
 use crate::limits;
 use crate::packet::{Flags, Segment};
 
+use super::checksum::{Experience, checksum};
 use super::{
     Application, Arrival, EndKind, FlowEnd, FlowStart, FlowSummary, Interest, Reassembler, SequenceNumber, Sink,
 };
@@ -45,6 +46,7 @@ struct Flow<A> {
     /// Per direction, the network that it was captured in; `None` while no segment of it was seen.
     scopes: [Option<u32>; 2],
     end: Option<FlowEnd>,
+    checksums: [Experience; 2],
     /// The file in which it was last seen, looked into or not.
     file: u32,
     /// The last packet that was looked into.
@@ -95,9 +97,9 @@ impl<A: Application> Default for FlowTable<A> {
 }
 
 impl<A: Application> FlowTable<A> {
-    /// The next segment in the order of capture, with its payload as far as it was captured.
-    pub fn segment(&mut self, segment: &Segment, payload: &[u8], packet: PacketId, time: Timestamp) {
-        self.take(segment, Some(payload), packet, time);
+    /// The next segment in the order of capture: `tcp` are its header and its payload, as far as they were captured.
+    pub fn segment(&mut self, segment: &Segment, tcp: &[u8], packet: PacketId, time: Timestamp) {
+        self.take(segment, Some(tcp), packet, time);
     }
 
     /// A segment that is not to be looked into: it only counts as part of its conversation. If later segments of the
@@ -106,14 +108,14 @@ impl<A: Application> FlowTable<A> {
         self.take(segment, None, packet, time);
     }
 
-    fn take(&mut self, segment: &Segment, payload: Option<&[u8]>, packet: PacketId, time: Timestamp) {
+    fn take(&mut self, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
         self.finish_lingering(time);
         let hash = self.hasher.hash_one(segment.key);
         let Some(flow) = find(&mut self.flows, hash, segment) else {
             self.make_room();
             self.conversations.push(packet);
             let mut flow = Flow::new(segment, packet, time, packet);
-            flow.take(segment, payload, packet, time, &mut self.output, &mut self.ended);
+            flow.take(segment, tcp, packet, time, &mut self.output, &mut self.ended);
             let hasher = &self.hasher;
             self.flows.insert_unique(hash, flow, |flow| hasher.hash_one(flow.start.key));
             return;
@@ -131,7 +133,7 @@ impl<A: Application> FlowTable<A> {
             }
             old.finish(&mut self.output);
         }
-        flow.take(segment, payload, packet, time, &mut self.output, &mut self.ended);
+        flow.take(segment, tcp, packet, time, &mut self.output, &mut self.ended);
     }
 
     /// The first packets of the conversations that began since the last call, in order.
@@ -222,6 +224,7 @@ impl<A: Application> Flow<A> {
             initial: [None; 2],
             scopes,
             end: None,
+            checksums: [Experience::default(); 2],
             file: packet.file,
             last: packet,
             last_time: time,
@@ -293,23 +296,37 @@ impl<A: Application> Flow<A> {
     fn take(
         &mut self,
         segment: &Segment,
-        payload: Option<&[u8]>,
+        tcp: Option<&[u8]>,
         packet: PacketId,
         time: Timestamp,
         output: &mut A::Output,
         ended: &mut VecDeque<(Timestamp, FlowKey)>,
     ) {
         self.file = packet.file;
-        let Some(payload) = payload else {
+        let Some(tcp) = tcp else {
             self.learn_initial(segment);
             self.left_out = true;
             return;
         };
+        if self.is_damaged(segment, tcp) {
+            return;
+        }
         (self.last, self.last_time) = (packet, time);
         if std::mem::take(&mut self.left_out) && matches!(self.state, State::Silent) {
             self.begin_late(packet, time);
         }
+        let payload = tcp.get(usize::from(segment.header)..).unwrap_or_default();
         self.segment(segment, payload, output, ended);
+    }
+
+    /// Whether the segment was damaged on its way, so that its receiver dropped it.
+    fn is_damaged(&mut self, segment: &Segment, tcp: &[u8]) -> bool {
+        let looked_into = matches!(self.state, State::Silent | State::Live(_));
+        if !looked_into || segment.cut > 0 || usize::from(segment.header) > tcp.len() {
+            return false;
+        }
+        let experience = &mut self.checksums[index(segment.direction)];
+        checksum(&self.start.key, tcp).is_some_and(|checksum| experience.is_damaged(checksum))
     }
 
     /// What came before was left out: it is as if the capture began here.
@@ -560,6 +577,7 @@ mod tests {
             let segment = Segment {
                 key: FlowKey::of(low, Endpoint::from_v4([10, 0, 0, 2], 80)).0,
                 scope: 0,
+                header: 0,
                 direction: from,
                 flags: Flags(flags),
                 sequence,
@@ -748,8 +766,17 @@ mod tests {
         let mut send = |direction, flags, sequence, acknowledgement, payload: &[u8]| {
             let payload_range = 0..payload.len() as u32;
             let flags = Flags(flags);
-            let segment =
-                Segment { key, scope: 0, direction, flags, sequence, acknowledgement, payload: payload_range, cut: 0 };
+            let segment = Segment {
+                key,
+                scope: 0,
+                header: 0,
+                direction,
+                flags,
+                sequence,
+                acknowledgement,
+                payload: payload_range,
+                cut: 0,
+            };
             table.segment(&segment, payload, PacketId { file: 0, number: 1 }, Timestamp::default());
         };
         send(CLIENT, SYN, 100, 0, b"");
