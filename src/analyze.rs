@@ -21,6 +21,8 @@ use crate::packet::{self, Datagram, Decoded, Fragment, Fragments, Segment};
 use crate::tcp::FlowTable;
 
 mod filter;
+#[cfg(test)]
+mod several_tests;
 
 pub use filter::{Filter, Host};
 
@@ -72,9 +74,9 @@ impl Analysis {
 /// How far an analysis is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes of captures that were read.
+    /// Bytes of captures that were read, as they are stored: compressed ones of compressed captures.
     pub bytes: u64,
-    /// Bytes of all captures together; `None` if that is not known before the end, as of standard input.
+    /// Bytes of all captures together, as they are stored; `None` if that is not known before the end, as of standard input.
     pub total: Option<u64>,
 }
 
@@ -87,7 +89,7 @@ pub struct Options {
     pub filter: Filter,
 }
 
-/// Analyses `inputs`, one after the other. `progress` is called after each batch.
+/// Analyses `inputs` in the order of their packets' times. `progress` is called after each batch.
 ///
 /// A connection may span several inputs. An input that cannot be read does not stop the others: what was wrong with it
 /// is in its [`CaptureFile::problems`].
@@ -141,7 +143,8 @@ struct Piece {
     fragments: Vec<(usize, Fragment)>,
     /// Datagrams that fragments have made whole.
     datagrams: Vec<Datagram>,
-    undecoded_packets: u64,
+    /// Which of the batch's packets could not be decoded.
+    undecoded: Vec<usize>,
 }
 
 /// A segment and where it is.
@@ -207,26 +210,22 @@ impl<'a> Pipeline<'a> {
         let mut begun: Vec<PacketId> = self.shards.iter_mut().flat_map(FlowTable::take_conversations).collect();
         begun.sort_unstable();
         for packet in begun {
-            self.counts_of(packet.file).conversations.push(packet.number);
+            counts_of(&mut self.counts, packet.file).conversations.push(packet.number);
         }
-        let undecoded: u64 = self.pieces.iter().take(used).map(|piece| piece.undecoded_packets).sum();
-        self.counts_of(batch.file()).undecoded_packets += undecoded;
-    }
-
-    fn counts_of(&mut self, file: u32) -> &mut Counts {
-        let index = file as usize;
-        if self.counts.len() <= index {
-            self.counts.resize_with(index + 1, Counts::default);
+        for &index in self.pieces.iter().take(used).flat_map(|piece| &piece.undecoded) {
+            let Some(packet) = batch.packets().get(index) else { continue };
+            counts_of(&mut self.counts, batch.id_of(packet).file).undecoded_packets += 1;
         }
-        &mut self.counts[index]
     }
 
     fn finish(mut self, files: Vec<CaptureFile>) -> Analysis {
         let mut connections: Vec<ConnectionRecord> =
             self.shards.into_par_iter().flat_map_iter(FlowTable::finish).collect();
         connections.retain(|record| self.filter.wants_connection(record));
-        // Attempts that begin with the same packet are of one connection, and so in order already.
-        connections.par_sort_by_key(|record| record.first_packet);
+        // Attempts that begin with the same packet are of one connection, and so in order already. Packets of one file
+        // have the order of the file, those of several files the order of time.
+        let by_time = files.len() > 1;
+        connections.par_sort_by_key(|record| (by_time.then_some(record.opened_at), record.first_packet));
         self.counts.resize_with(files.len(), Counts::default);
         let mut captures: Vec<AnalysedCapture> = files
             .into_iter()
@@ -247,19 +246,28 @@ impl<'a> Pipeline<'a> {
     }
 }
 
+/// What was counted of `file`, to be changed.
+fn counts_of(counts: &mut Vec<Counts>, file: u32) -> &mut Counts {
+    let index = file as usize;
+    if counts.len() <= index {
+        counts.resize_with(index + 1, Counts::default);
+    }
+    &mut counts[index]
+}
+
 impl Piece {
     fn new() -> Self {
         Self {
             segments: (0..limits::SHARDS).map(|_| Vec::new()).collect(),
             fragments: Vec::new(),
             datagrams: Vec::new(),
-            undecoded_packets: 0,
+            undecoded: Vec::new(),
         }
     }
 
     /// Decodes `packets`, the first of which is the batch's packet number `first`, from 0.
     fn decode(&mut self, batch: &Batch, packets: &[Packet], first: usize) {
-        self.undecoded_packets = 0;
+        self.undecoded.clear();
         self.datagrams.clear();
         self.segments.iter_mut().for_each(Vec::clear);
         for (index, captured) in packets.iter().enumerate() {
@@ -270,7 +278,7 @@ impl Piece {
                 }
                 Decoded::Fragment(fragment) => self.fragments.push((packet, fragment)),
                 Decoded::Other => {}
-                Decoded::Undecoded => self.undecoded_packets += 1,
+                Decoded::Undecoded => self.undecoded.push(packet),
             }
         }
     }
@@ -286,7 +294,7 @@ impl Piece {
             }
             // Fragments within fragments are not followed.
             Decoded::Fragment(_) | Decoded::Other => {}
-            Decoded::Undecoded => self.undecoded_packets += 1,
+            Decoded::Undecoded => self.undecoded.push(packet),
         }
         self.datagrams.push(datagram);
     }

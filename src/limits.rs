@@ -6,9 +6,21 @@
 /// two batches outweighs the hand-over, small enough that two of them stay in a shared cache.
 pub const BATCH_BYTES: usize = 1 << 20;
 
+/// Captures that are open at once, because their times overlap. Hosts with a capture for each core have fewer, and systems
+/// let a program open more. A further one waits until one of these is at its end; its packets are then analysed late.
+pub const OPEN_FILES: usize = 128;
+
+/// Bytes that are read in one go from each of several captures that are read side by side, and from a capture to learn
+/// when it begins.
+pub const LANE_BYTES: usize = 64 << 10;
+
 /// Bytes of one captured packet or pcapng block that are believed. The largest snap length in use is 256 KiB; pcapng
 /// options and comments may add to it. A longer record is damage.
 pub const RECORD_BYTES: usize = 16 << 20;
+
+/// Bytes that the decoder of one compressed capture may allocate, whatever the file's header asks for. It is the window
+/// that the `zstd` program accepts unless told otherwise, and twice what `xz -9` needs.
+pub const UNPACKER_BYTES: u64 = 128 << 20;
 
 /// Interfaces of one pcapng section. Each costs a few bytes; real captures have fewer than a hundred.
 pub const INTERFACES: usize = 65_536;

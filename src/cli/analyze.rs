@@ -22,7 +22,8 @@ use super::progress::Bar;
 /// be analysed, or a result could not be written; 2 wrong usage; 3 a --fail-on condition holds.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Captures in pcap or pcapng: files, directories, or - for standard input.
+    /// Captures in pcap or pcapng: files, directories, or - for standard input; plain, gz, zst, lz4, xz or bz2. They are
+    /// read in the order of their packets' times.
     #[arg(required = true, value_name = "CAPTURE")]
     captures: Vec<PathBuf>,
     /// Write every table, and summary.json, to this directory.

@@ -52,6 +52,8 @@ struct Flow<A> {
     /// The last packet that was looked into.
     last: PacketId,
     last_time: Timestamp,
+    /// The files in which the conversation was counted, the latest ones; empty while there is one only.
+    files: Vec<u32>,
     /// Segments were left out since the last one that was looked into.
     left_out: bool,
     state: State<A>,
@@ -119,12 +121,16 @@ impl<A: Application> FlowTable<A> {
             return;
         };
         let reuse = flow.reuse(segment);
-        if reuse == Reuse::NewConversation || flow.file != packet.file {
+        if reuse == Reuse::NewConversation || flow.enters(packet.file) {
             self.conversations.push(packet);
         }
         if reuse != Reuse::None {
-            let conversation = if reuse == Reuse::NewConversation { packet } else { flow.start.conversation };
-            let old = std::mem::replace(flow, Flow::new(segment, packet, time, conversation));
+            let same = reuse == Reuse::SameConversation;
+            let conversation = if same { flow.start.conversation } else { packet };
+            let mut old = std::mem::replace(flow, Flow::new(segment, packet, time, conversation));
+            if same {
+                flow.files = std::mem::take(&mut old.files);
+            }
             old.finish(&mut self.output);
         }
         flow.take(segment, tcp, packet, time, &mut self.output, &mut self.ended);
@@ -166,11 +172,11 @@ impl<A: Application> FlowTable<A> {
         if self.flows.len() < limits::FLOWS_PER_SHARD {
             return;
         }
-        let mut last_seen: Vec<PacketId> = self.flows.iter().map(|flow| flow.last).collect();
+        let mut last_seen: Vec<(Timestamp, PacketId)> = self.flows.iter().map(Flow::last_seen).collect();
         let middle = last_seen.len() / 2;
         let (_, median, _) = last_seen.select_nth_unstable(middle);
         let median = *median;
-        let idle: Vec<Flow<A>> = self.flows.extract_if(|flow| flow.last <= median).collect();
+        let idle: Vec<Flow<A>> = self.flows.extract_if(|flow| flow.last_seen() <= median).collect();
         for flow in idle {
             flow.finish(&mut self.output);
         }
@@ -222,9 +228,31 @@ impl<A: Application> Flow<A> {
             file: packet.file,
             last: packet,
             last_time: time,
+            files: Vec::new(),
             left_out: false,
             state: State::Silent,
         }
+    }
+
+    /// When the last packet was captured, and which it was.
+    const fn last_seen(&self) -> (Timestamp, PacketId) {
+        (self.last_time, self.last)
+    }
+
+    /// Whether the next packet is the conversation's first one in `file`. Files may take turns.
+    fn enters(&mut self, file: u32) -> bool {
+        if self.file == file || self.files.contains(&file) {
+            return false;
+        }
+        if self.files.is_empty() {
+            self.files.push(self.file);
+        }
+        if self.files.len() > limits::OPEN_FILES {
+            // So many files ago: it was closed, as a rule.
+            self.files.remove(0);
+        }
+        self.files.push(file);
+        true
     }
 
     const fn is_live(&self) -> bool {
@@ -815,6 +843,23 @@ mod tests {
         wire.send(CLIENT, ACK, 102, 501, b"b").send(SERVER, FIN_ACK, 501, 103, b"");
         assert_eq!(wire.conversations(), [(0, 1), (1, 1)]);
         assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; client 1 b; Fin of server in 2"]);
+    }
+
+    #[test]
+    fn files_that_take_turns_count_a_conversation_once_each() {
+        let mut wire = Wire::default();
+        wire.open();
+        for turn in 0..6 {
+            wire.file = turn % 3;
+            wire.send(CLIENT, ACK, 101 + turn, 501, b"a");
+        }
+        assert_eq!(wire.conversations(), [(0, 1), (1, 5), (2, 6)]);
+        // A connection of its own on the same ports begins anew in each of them.
+        wire.file = 1;
+        wire.send(CLIENT, SYN, 90_000, 0, b"");
+        wire.file = 2;
+        wire.send(CLIENT, SYN, 90_000, 0, b"").send(SERVER, SYN_ACK, 7000, 90_001, b"");
+        assert_eq!(wire.conversations(), [(1, 10), (2, 11)]);
     }
 
     #[test]
