@@ -1,7 +1,7 @@
 //! What holds for every capture: the number of threads changes nothing, no damage panics, disorder is put in order.
 
 use proptest::prelude::*;
-use wsautopsy::analyze::{Analysis, analyze};
+use wsautopsy::analyze::{Analysis, Options, analyze};
 use wsautopsy::dataframe::{Format, TableName, TableOptions, Tables};
 
 use crate::builder::{BINARY, CLOSE, Capture, Conversation, Link, PING, TEXT, frame, input};
@@ -43,7 +43,8 @@ fn busy_capture() -> Capture {
 fn number_of_threads_changes_nothing() {
     let (first, second) = busy_capture().split(1_700);
     let inputs = || vec![first.input("1.pcap"), input("2.pcapng", second.pcapng())];
-    let tables = |threads| every_table(&analyze(inputs(), threads, &mut |_| ()).unwrap());
+    let tables =
+        |threads| every_table(&analyze(inputs(), &Options { threads, ..Options::default() }, &mut |_| ()).unwrap());
     let one = tables(1);
     assert!(one.len() > 50_000, "{}", one.len());
     assert!(one == tables(2), "two threads");
