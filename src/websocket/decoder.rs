@@ -289,7 +289,8 @@ impl<M: Copy> Decoder<M> {
         self.abandon_message(mark, visitor);
         let text = header.opcode == Opcode::Text;
         let compressed = self.extensions.deflate && header.reserved & RSV1 != 0;
-        let checked = text && !compressed && !self.extensions.unknown;
+        // A reserved bit says that the payload is not what it seems, whether or not that was agreed upon.
+        let checked = text && header.reserved == 0 && !self.extensions.unknown;
         self.message = Some(Message {
             number: self.messages,
             text,
@@ -717,6 +718,12 @@ mod tests {
         let frames = server_frames(&[(0x41, b"\xff"), (0x80, b"\xff"), (0x81, b"plain"), (0xc9, b"")]);
         let log = Feed::new(SERVER, DEFLATE).bytes(frames).end();
         assert_eq!(log, ["6 undecodable", "6 text", "13 text", "15 reserved-bits"]);
+    }
+
+    #[test]
+    fn nothing_is_claimed_of_text_with_a_reserved_bit() {
+        assert_eq!(told(&[(0xc1, b"\xff")]), ["2 reserved-bits", "3 text"]);
+        assert_eq!(told(&[(0x91, b"\xff")]), ["2 reserved-bits", "3 text"]);
     }
 
     #[test]
