@@ -22,7 +22,8 @@ use crate::limits;
 ///
 /// Files are read in the order of their first packets, whatever the order in which they were named. Where their times
 /// overlap, their packets are put in one order by time; the packets of one file keep the order of the file. More than
-/// [`limits::OPEN_FILES`] that overlap in one moment are not put in order: the last ones wait until others end.
+/// [`limits::OPEN_FILES`] that overlap in one moment are not put in order: the last ones wait until others end, and that
+/// is told of them ([`Problem::Late`]).
 pub struct Captures {
     /// Until the first batch is asked for.
     inputs: Vec<Input>,
@@ -34,6 +35,8 @@ pub struct Captures {
     /// Bytes read of the files that are done.
     bytes_done: u64,
     bytes_total: Option<u64>,
+    /// The time that was reached while no further file could be opened.
+    crowded_until: Option<Timestamp>,
 }
 
 impl Captures {
@@ -42,7 +45,7 @@ impl Captures {
     pub fn new(inputs: Vec<Input>) -> Self {
         let bytes_total = inputs.iter().map(Input::size).sum();
         let queue = Queue::of(Vec::new());
-        Self { inputs, queue, lanes: Vec::new(), files: Vec::new(), bytes_done: 0, bytes_total }
+        Self { inputs, queue, lanes: Vec::new(), files: Vec::new(), bytes_done: 0, bytes_total, crowded_until: None }
     }
 
     /// Puts the next packets into `batch`, at least one. Returns false when there are none left.
@@ -114,6 +117,9 @@ impl Captures {
                 self.open_next(&mut Batch::default());
                 continue;
             }
+            if self.lanes.len() >= limits::OPEN_FILES {
+                self.crowded_until = self.crowded_until.max(Some(time));
+            }
             let limit = self.limit(index);
             if let Some(lane) = self.lanes.get_mut(index)
                 && !lane.copy_until(limit, batch)
@@ -148,9 +154,11 @@ impl Captures {
     /// Opens the next file of which something can be read: whether there was one. `batch` lends its memory.
     fn open_next(&mut self, batch: &mut Batch) -> bool {
         loop {
+            let late = self.queue.next_time().is_some_and(|first| Some(first) < self.crowded_until);
             match self.queue.open(self.files.len() as u32, batch) {
                 None => return false,
                 Some(Ok(mut lane)) => {
+                    lane.set_late(late);
                     self.files.push(CaptureFile::unread(lane.name().to_owned()));
                     // Beside others, its first packet must be known; alone, it is read as it is needed.
                     if !self.lanes.is_empty() {

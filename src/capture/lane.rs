@@ -1,7 +1,7 @@
 //! One open file among those that are read side by side: the batch that was read last, and how far it is used.
 
 use super::reader::Reader;
-use super::{Batch, CaptureFile, Packet};
+use super::{Batch, CaptureFile, Packet, Problem};
 use crate::flow::Timestamp;
 use crate::limits;
 
@@ -15,12 +15,14 @@ pub(super) struct Lane {
     more: bool,
     /// Which file: [`crate::flow::PacketId::file`].
     file: u32,
+    /// Whether it was opened later than its first packet's time demands.
+    late: bool,
 }
 
 impl Lane {
     /// The `file` that `reader` reads, of which nothing was read yet.
     pub(super) fn new(reader: Reader, file: u32) -> Self {
-        Self { reader, batch: Batch::default(), at: 0, more: true, file }
+        Self { reader, batch: Batch::default(), at: 0, more: true, file, late: false }
     }
 
     /// The file that `reader` reads, of which `batch` was read already; whether it may have `more`.
@@ -45,7 +47,16 @@ impl Lane {
 
     /// The file as it turned out.
     pub(super) fn finish(self) -> CaptureFile {
-        self.reader.finish()
+        let mut file = self.reader.finish();
+        if self.late {
+            file.problems.insert(0, Problem::Late { path: file.name.clone() });
+        }
+        file
+    }
+
+    /// Says whether it was opened later than its first packet's time demands.
+    pub(super) const fn set_late(&mut self, late: bool) {
+        self.late = late;
     }
 
     /// The next packet that is here.

@@ -141,6 +141,10 @@ fn more_files_than_may_be_open_are_read_all_the_same() {
     let (seen, done) = read(inputs);
     assert_eq!((seen.len(), done.len()), (2 * files as usize, files as usize));
     assert!(done.iter().all(|file| file.packets == 2));
+    let late: Vec<usize> = done.iter().map(|file| file.problems.len()).collect();
+    // When the first ones end, the time is past the beginnings of all that wait.
+    assert_eq!(late.iter().sum::<usize>(), 20, "{late:?}");
+    assert!(problems(&done[files as usize - 1])[0].contains("expected at most 128 captures that overlap in time"));
 }
 
 #[test]

@@ -133,6 +133,15 @@ pub enum Problem {
     /// The file, or the rest of it, could not be analysed.
     #[error(transparent)]
     Error(#[from] Error),
+    /// It was opened only after others had ended, because too many overlap in time.
+    #[error(
+        "{path}: expected at most {} captures that overlap in time, found more: its packets are analysed late",
+        crate::limits::OPEN_FILES
+    )]
+    Late {
+        /// The capture, as it was named.
+        path: String,
+    },
     /// A damaged place, after which the analysis went on or the file ended.
     #[error(
         "{path}: after packet {packet}, at byte {offset}: expected {expected}, found {found}; {skipped} bytes skipped"
