@@ -15,9 +15,9 @@ use rayon::prelude::*;
 use crate::capture::{Batch, CaptureFile, Captures, Input, Packet};
 use crate::connection::{Connection, ConnectionRecord};
 use crate::error::{Error, Result};
-use crate::flow::{PacketId, Timestamp};
+use crate::flow::{FlowKey, PacketId, Timestamp};
 use crate::limits;
-use crate::packet::{self, Datagram, Decoded, Fragment, Fragments, Segment};
+use crate::packet::{self, Datagram, Decoded, Fragment, Fragments, Quoted, Segment};
 use crate::tcp::FlowTable;
 
 /// What the captures hold: everything that tables are made of.
@@ -130,13 +130,18 @@ struct Piece {
     undecoded_packets: u64,
 }
 
-/// A segment and where it is.
+/// Something of TCP and where it is.
 struct Located {
-    segment: Segment,
+    found: Found,
     /// Which of its batch's packets it is; of one that came in fragments, the one that made it whole.
     packet: usize,
     /// Which of its piece's datagrams holds it, if it came in fragments.
     datagram: Option<usize>,
+}
+
+enum Found {
+    Segment(Segment),
+    Quoted(Quoted),
 }
 
 impl Pipeline {
@@ -250,7 +255,15 @@ impl Piece {
             let packet = first + index;
             match packet::decode(captured.link_type, batch.bytes_of(captured), captured.original) {
                 Decoded::Segment(segment) => {
-                    self.shard_of(&segment).push(Located { segment, packet, datagram: None });
+                    self.shard_of(&segment.key).push(Located {
+                        found: Found::Segment(segment),
+                        packet,
+                        datagram: None,
+                    });
+                }
+                Decoded::Quoted(quoted) => {
+                    let found = Found::Quoted(quoted);
+                    self.shard_of(&quoted.key).push(Located { found, packet, datagram: None });
                 }
                 Decoded::Fragment(fragment) => self.fragments.push((packet, fragment)),
                 Decoded::Other => {}
@@ -262,12 +275,8 @@ impl Piece {
     /// Adds what the batch's packet number `packet` made whole, in its place.
     fn datagram(&mut self, datagram: Datagram, packet: usize) {
         match packet::decode_datagram(&datagram) {
-            Decoded::Segment(segment) => {
-                let datagram = Some(self.datagrams.len());
-                let shard = self.shard_of(&segment);
-                let place = shard.partition_point(|other| other.packet <= packet);
-                shard.insert(place, Located { segment, packet, datagram });
-            }
+            Decoded::Segment(segment) => self.insert(segment.key, Found::Segment(segment), packet),
+            Decoded::Quoted(quoted) => self.insert(quoted.key, Found::Quoted(quoted), packet),
             // Fragments within fragments are not followed.
             Decoded::Fragment(_) | Decoded::Other => {}
             Decoded::Undecoded => self.undecoded_packets += 1,
@@ -275,18 +284,33 @@ impl Piece {
         self.datagrams.push(datagram);
     }
 
-    fn shard_of(&mut self, segment: &Segment) -> &mut Vec<Located> {
-        &mut self.segments[segment.key.shard(limits::SHARDS)]
+    /// Adds what the next datagram holds, in the place of the batch's packet number `packet`.
+    fn insert(&mut self, key: FlowKey, found: Found, packet: usize) {
+        let datagram = Some(self.datagrams.len());
+        let shard = self.shard_of(&key);
+        let place = shard.partition_point(|other| other.packet <= packet);
+        shard.insert(place, Located { found, packet, datagram });
+    }
+
+    fn shard_of(&mut self, key: &FlowKey) -> &mut Vec<Located> {
+        &mut self.segments[key.shard(limits::SHARDS)]
     }
 
     /// Hands the segments of `shard` to its table.
     fn feed(&self, shard: usize, table: &mut FlowTable<Connection>, batch: &Batch) {
         for located in self.segments.get(shard).into_iter().flatten() {
             let Some(packet) = batch.packets().get(located.packet) else { continue };
+            let (id, time) = (batch.id_of(packet), packet.time);
+            let segment = match &located.found {
+                Found::Segment(segment) => segment,
+                Found::Quoted(quoted) => {
+                    table.quoted(quoted, id, time);
+                    continue;
+                }
+            };
             let datagram = located.datagram.and_then(|index| self.datagrams.get(index));
             let bytes = datagram.map_or_else(|| batch.bytes_of(packet), |datagram| &datagram.bytes);
-            let payload = slice(bytes, &located.segment.payload);
-            table.segment(&located.segment, payload, batch.id_of(packet), packet.time);
+            table.segment(segment, slice(bytes, &segment.payload), id, time);
         }
     }
 }

@@ -13,6 +13,7 @@
 //! | `ip` | IPv4, IPv6 and its extension headers |
 //! | `fragments` | packets that came in parts |
 //! | `tunnel` | GRE, ERSPAN, UDP and what it carries: VXLAN, GENEVE, GTP-U |
+//! | `quote` | ICMP and ICMPv6 errors, where the walk ends |
 //! | `tcp` | TCP, where the walk ends |
 //!
 //! To add a layer: a variant of `Layer`, a line in `walk`, a function `fn(&mut View) -> Option<Layer>` that returns `None`
@@ -22,6 +23,7 @@
 mod fragments;
 mod ip;
 mod link;
+mod quote;
 mod tcp;
 mod tunnel;
 mod view;
@@ -37,6 +39,7 @@ use crate::limits;
 
 use fragments::Place;
 pub use fragments::{Datagram, Fragment, Fragments};
+pub use quote::Quoted;
 use view::View;
 
 /// What `packet` is, of which `original` bytes were on the wire and `packet.len()` were captured.
@@ -78,6 +81,8 @@ fn walk(mut layer: Layer, mut view: View<'_>, mut addresses: Addresses) -> Optio
             Layer::Gre => tunnel::gre(&mut view),
             Layer::Udp => tunnel::udp(&mut view),
             Layer::Fragment(place) => return fragment(&view, addresses, place).map(Decoded::Fragment),
+            Layer::Icmp => return Some(quote::icmp(view)),
+            Layer::IcmpV6 => return Some(quote::icmp_v6(view)),
             Layer::Tcp => return tcp::segment(view, &addresses).map(Decoded::Segment),
             Layer::Other => return Some(Decoded::Other),
         }?;
@@ -113,6 +118,8 @@ enum Layer {
     Fragment(Place),
     Gre,
     Udp,
+    Icmp,
+    IcmpV6,
     Tcp,
     /// Sound, and nothing that leads to TCP.
     Other,
@@ -151,6 +158,8 @@ pub enum Decoded {
     Segment(Segment),
     /// A part of an IP packet, which may be one of TCP: see [`Fragments`].
     Fragment(Fragment),
+    /// An ICMP error about a TCP segment.
+    Quoted(Quoted),
     /// Something sound that is not TCP, such as ARP or UDP.
     Other,
     /// Headers that are damaged, cut off before TCP's ports and numbers, or of a link type that is not known.

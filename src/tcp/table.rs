@@ -20,7 +20,7 @@ use hashbrown::HashTable;
 
 use crate::flow::{Direction, FlowKey, PacketId, Timestamp};
 use crate::limits;
-use crate::packet::{Flags, Segment};
+use crate::packet::{Flags, Quoted, Segment};
 
 use super::{
     Application, Arrival, EndKind, FlowEnd, FlowStart, FlowSummary, Interest, Reassembler, SequenceNumber, Sink,
@@ -47,6 +47,8 @@ struct Flow<A> {
     end: Option<FlowEnd>,
     last: PacketId,
     last_time: Timestamp,
+    /// The last capture file in which it was counted as a conversation.
+    counted_in: u32,
     state: State<A>,
 }
 
@@ -102,8 +104,9 @@ impl<A: Application> FlowTable<A> {
             return;
         };
         let reuse = flow.reuse(segment);
-        if reuse == Reuse::NewConversation || flow.last.file != packet.file {
+        if reuse == Reuse::NewConversation || flow.counted_in != packet.file {
             self.conversations.push(packet);
+            flow.counted_in = packet.file;
         }
         if reuse != Reuse::None {
             let conversation = if reuse == Reuse::NewConversation { packet } else { flow.start.conversation };
@@ -113,6 +116,24 @@ impl<A: Application> FlowTable<A> {
         flow.last = packet;
         flow.last_time = time;
         flow.segment(segment, payload, &mut self.output, &mut self.ended);
+    }
+
+    /// A segment that an ICMP error quotes. It only makes sure that its conversation is counted: it was sent before, and
+    /// what it says of the flow may be old.
+    pub fn quoted(&mut self, quoted: &Quoted, packet: PacketId, time: Timestamp) {
+        let hash = self.hasher.hash_one(quoted.key);
+        // In any network: the error travels against the segment, and maybe in another one.
+        if let Some(flow) = self.flows.find_mut(hash, |flow| flow.start.key == quoted.key) {
+            if flow.counted_in != packet.file || flow.is_reused_by(quoted) {
+                self.conversations.push(packet);
+                flow.counted_in = packet.file;
+            }
+            return;
+        }
+        self.make_room();
+        self.conversations.push(packet);
+        let hasher = &self.hasher;
+        self.flows.insert_unique(hash, Flow::unseen(quoted.key, packet, time), |flow| hasher.hash_one(flow.start.key));
     }
 
     /// The first packets of the conversations that began since the last call, in order.
@@ -176,7 +197,7 @@ fn find<'a, A: Application>(
     let place = flows
         .find_bucket_index(hash, |flow| flow.scopes[this] == Some(segment.scope) && flow.start.key == segment.key)
         .or_else(|| place(&|flow| flow.scopes[this].is_none() && flow.scopes[1 - this] == Some(segment.scope)))
-        .or_else(|| place(&|flow| flow.scopes[this].is_none() && flow.is_answered_by(segment)))?;
+        .or_else(|| place(&|flow| flow.is_unseen() || flow.scopes[this].is_none() && flow.is_answered_by(segment)))?;
     let flow = flows.get_bucket_mut(place)?;
     flow.scopes[this] = Some(segment.scope);
     Some(flow)
@@ -195,10 +216,36 @@ enum Reuse {
 
 impl<A: Application> Flow<A> {
     fn new(segment: &Segment, packet: PacketId, time: Timestamp, conversation: PacketId) -> Self {
-        let start = FlowStart { key: segment.key, packet, time, conversation, syn_seen: segment.flags.has(Flags::SYN) };
-        let mut scopes = [None; 2];
-        scopes[index(segment.direction)] = Some(segment.scope);
-        Self { start, initial: [None; 2], scopes, end: None, last: packet, last_time: time, state: State::Silent }
+        let mut flow = Self::unseen(segment.key, packet, time);
+        flow.start.conversation = conversation;
+        flow.start.syn_seen = segment.flags.has(Flags::SYN);
+        flow.scopes[index(segment.direction)] = Some(segment.scope);
+        flow
+    }
+
+    /// A flow of which nothing is known but that it exists, by `packet`.
+    fn unseen(key: FlowKey, packet: PacketId, time: Timestamp) -> Self {
+        Self {
+            start: FlowStart { key, packet, time, conversation: packet, syn_seen: false },
+            initial: [None; 2],
+            scopes: [None; 2],
+            end: None,
+            last: packet,
+            last_time: time,
+            counted_in: packet.file,
+            state: State::Silent,
+        }
+    }
+
+    /// Whether no segment of it was captured, but only quoted ones.
+    const fn is_unseen(&self) -> bool {
+        matches!(self.scopes, [None, None])
+    }
+
+    /// Whether Wireshark takes a quoted SYN for one of another connection on the same ports.
+    fn is_reused_by(&self, quoted: &Quoted) -> bool {
+        let opens = quoted.flags.has(Flags::SYN) && !quoted.flags.has(Flags::ACK);
+        opens && self.initial[index(quoted.direction)].is_some_and(|initial| initial != SequenceNumber(quoted.sequence))
     }
 
     const fn is_live(&self) -> bool {
@@ -264,6 +311,10 @@ impl<A: Application> Flow<A> {
         let this = index(segment.direction);
         let syn = segment.flags.has(Flags::SYN);
         if self.initial[this].is_none() {
+            if self.initial[1 - this].is_none() {
+                // Until now it may have been quoted only.
+                (self.start.packet, self.start.time) = (self.last, self.last_time);
+            }
             self.initial[this] = Some(if syn { sequence } else { sequence.minus(1) });
         }
         if segment.flags.has(Flags::ACK) && self.initial[1 - this].is_none() {
