@@ -318,3 +318,94 @@ impl Piece {
 fn slice<'a>(bytes: &'a [u8], range: &Range<u32>) -> &'a [u8] {
     bytes.get(range.start as usize..range.end as usize).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Connections over Ethernet and IPv4.
+    const CLEAN: &[u8] = include_bytes!("../samples/1000-clean.pcap");
+    const HEADER: usize = 24;
+
+    fn analysis(capture: Vec<u8>) -> Analysis {
+        let input = Input::reader("test", Box::new(std::io::Cursor::new(capture)));
+        analyze(vec![input], 1, &mut |_| {}).unwrap()
+    }
+
+    /// The records of the capture's first connection, each with its header.
+    fn records() -> Vec<&'static [u8]> {
+        let (mut records, mut rest) = (Vec::new(), &CLEAN[HEADER..]);
+        while !rest.is_empty() {
+            let length = u32::from_le_bytes(*rest[8..].first_chunk().unwrap()) as usize;
+            let (record, others) = rest.split_at(16 + length);
+            records.push(record);
+            rest = others;
+        }
+        let client = &records[0][50..52];
+        records.retain(|record| &record[50..52] == client || &record[52..54] == client);
+        records
+    }
+
+    /// A record at the time of `record` with an ICMP error that quotes its IPv4 packet, with another source port.
+    fn error_about(record: &[u8], port: Option<u16>, sequence: Option<u32>) -> Vec<u8> {
+        let mut quoted = record[16 + 14..].to_vec();
+        if let Some(port) = port {
+            quoted[20..22].copy_from_slice(&port.to_be_bytes());
+        }
+        if let Some(sequence) = sequence {
+            quoted[24..28].copy_from_slice(&sequence.to_be_bytes());
+        }
+        let total = u16::try_from(20 + 8 + quoted.len()).unwrap().to_be_bytes();
+        let ip = [0x45, 0, total[0], total[1], 0, 0, 0, 0, 64, 1, 0, 0, 192, 0, 2, 9, 192, 0, 2, 1];
+        let frame = [&record[16..30], &ip, &[3, 1, 0, 0, 0, 0, 0, 0], &quoted].concat();
+        let length = u32::try_from(frame.len()).unwrap().to_le_bytes();
+        [&record[..8], &length, &length, &frame].concat()
+    }
+
+    /// What an analysis of `records` says: where conversations begin, and which one the connection is.
+    fn streams(records: &[&[u8]]) -> (Vec<u64>, Option<usize>) {
+        let analysis = analysis([&CLEAN[..HEADER], &records.concat()].concat());
+        let [record] = analysis.connections.as_slice() else { panic!("one connection") };
+        let stream = analysis.tcp_stream(record.conversation);
+        (analysis.captures[0].conversations.clone(), stream)
+    }
+
+    #[test]
+    fn quoted_headers_count_as_conversations() {
+        let records = records();
+        assert_eq!(streams(&records), (vec![1], Some(0)));
+        let (own, other) = (error_about(records[0], None, None), error_about(records[0], Some(9), None));
+        assert_eq!(streams(&[&[&other[..]], &records[..]].concat()), (vec![1, 2], Some(1)));
+        assert_eq!(streams(&[&[&own[..]], &records[..]].concat()), (vec![1], Some(0)));
+        assert_eq!(streams(&[&[&own[..], &other[..]], &records[..]].concat()), (vec![1, 2], Some(0)));
+        assert_eq!(
+            streams(&[&records[..], &[&own[..], &other[..]]].concat()),
+            (vec![1, records.len() as u64 + 2], Some(0))
+        );
+    }
+
+    #[test]
+    fn quoted_headers_change_nothing_else() {
+        let records = records();
+        let expected = analysis([&CLEAN[..HEADER], &records.concat()].concat());
+        let expected = &expected.connections[0];
+        for place in 0..=records.len() {
+            for sequence in [None, Some(0), Some(0x9470_4e3b_u32.wrapping_add(500))] {
+                let about = records[place.min(records.len() - 1)];
+                let error = error_about(about, None, sequence);
+                let all = [&records[..place], &[&error[..]], &records[place..]].concat();
+                let found = analysis([&CLEAN[..HEADER], &all.concat()].concat());
+                let [found] = found.connections.as_slice() else { panic!("one connection") };
+                let number = |number: u64| number + u64::from(number > place as u64);
+                assert_eq!(found.first_packet.number, number(expected.first_packet.number));
+                assert_eq!(found.last_packet.number, number(expected.last_packet.number));
+                assert_eq!(
+                    (found.opened_at, found.ended_at, found.messages, found.payload_bytes, found.missed_bytes),
+                    (expected.opened_at, expected.ended_at, expected.messages, expected.payload_bytes, 0)
+                );
+                assert_eq!(found.verdict, expected.verdict);
+                assert!(found.complete);
+            }
+        }
+    }
+}
