@@ -17,7 +17,7 @@
 //! | `pseudo` | NFLOG, PKTAP, PFLOG, Juniper |
 //! | `ip` | IPv4, IPv6 and its extension headers |
 //! | `fragments` | packets that came in parts |
-//! | `tunnel` | GRE, ERSPAN, UDP and what it carries: VXLAN, GENEVE, GTP-U |
+//! | `tunnel` | GRE, ERSPAN, EoIP, UDP and what it carries: VXLAN, GENEVE, GTP-U, Teredo |
 //! | `quote` | ICMP and ICMPv6 errors, where the walk ends |
 //! | `tcp` | TCP, where the walk ends |
 //!
@@ -283,6 +283,7 @@ mod tests {
         let (v4, v6) = (tcp4(PAYLOAD), tcp6(PAYLOAD));
         let tcp = &v6[40..];
         let frame = ethernet(0x0800, &v4);
+        let teredo = joined(&[&v6[..8], &[0x20, 1, 0, 0], &v6[12..]]);
         let snap = joined(&[&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &v4]);
         let extensions = joined(&[&[44, 0, 1, 4, 0, 0, 0, 0], &[6, 0, 0, 0, 0, 0, 0, 1], tcp]);
         let session = joined(&[&[0x11, 0, 0, 1, 0, 80, 0x00, 0x21], &v4]);
@@ -319,6 +320,9 @@ mod tests {
             (101, ipv4(47, &joined(&[&[0x10, 0, 0x22, 0xeb], &[0; 15], &[1], &[0; 8], &frame]))),
             (101, udp(4789, &joined(&[&[8, 0, 0, 0, 0, 0, 1, 0], &frame]))),
             (101, udp(6081, &joined(&[&[1, 0, 0x65, 0x58], &[0; 8], &frame]))),
+            (101, ipv4(47, &joined(&[&[0x20, 1, 0x64, 0, 0, 70, 1, 0], &frame]))),
+            (101, udp(4790, &joined(&[&[0x0c, 0, 0, 1, 0, 0, 1, 0], &v4]))),
+            (101, udp(3544, &joined(&[&[0, 0, 1, 2, 3, 4, 5, 6], &teredo]))),
             (101, udp(2152, &joined(&[&[0x34, 0xff, 0, 100], &[0; 7], &[0x85], &[1, 0, 0, 0], &v4]))),
         ]
     }
