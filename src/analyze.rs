@@ -20,6 +20,12 @@ use crate::limits;
 use crate::packet::{self, Datagram, Decoded, Fragment, Fragments, Quoted, Segment};
 use crate::tcp::FlowTable;
 
+mod filter;
+#[cfg(test)]
+mod several_tests;
+
+pub use filter::{Filter, Host};
+
 /// What the captures hold: everything that tables are made of.
 #[derive(Debug, Default)]
 pub struct Analysis {
@@ -68,14 +74,22 @@ impl Analysis {
 /// How far an analysis is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes of captures that were read.
+    /// Bytes of captures that were read, as they are stored: compressed ones of compressed captures.
     pub bytes: u64,
-    /// Bytes of all captures together; `None` if that is not known before the end, as of standard input.
+    /// Bytes of all captures together, as they are stored; `None` if that is not known before the end, as of standard input.
     pub total: Option<u64>,
 }
 
-/// Analyses `inputs`, one after the other, on `threads` threads; 0 is one for each core. `progress` is called after each
-/// batch.
+/// What can be chosen about an analysis.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Threads to work with; 0 for one for each core. The result does not depend on it.
+    pub threads: usize,
+    /// What is looked into.
+    pub filter: Filter,
+}
+
+/// Analyses `inputs` in the order of their packets' times. `progress` is called after each batch.
 ///
 /// A connection may span several inputs. An input that cannot be read does not stop the others: what was wrong with it
 /// is in its [`CaptureFile::problems`].
@@ -83,17 +97,18 @@ pub struct Progress {
 /// # Errors
 ///
 /// [`Error::Threads`] if the threads cannot be started.
-pub fn analyze(inputs: Vec<Input>, threads: usize, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Analysis> {
+pub fn analyze(inputs: Vec<Input>, options: &Options, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Analysis> {
+    let threads = options.threads;
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
         .map_err(|source| Error::Threads { threads, source })
-        .map(|pool| pool.install(|| run(inputs, progress)))
+        .map(|pool| pool.install(|| run(inputs, &options.filter, progress)))
 }
 
-fn run(inputs: Vec<Input>, progress: &mut (dyn FnMut(Progress) + Send)) -> Analysis {
+fn run(inputs: Vec<Input>, filter: &Filter, progress: &mut (dyn FnMut(Progress) + Send)) -> Analysis {
     let mut captures = Captures::new(inputs);
-    let mut pipeline = Pipeline::new();
+    let mut pipeline = Pipeline::new(filter);
     let (mut batch, mut next) = (Batch::default(), Batch::default());
     let mut more = captures.next_batch(&mut batch);
     while more {
@@ -105,7 +120,8 @@ fn run(inputs: Vec<Input>, progress: &mut (dyn FnMut(Progress) + Send)) -> Analy
 }
 
 /// Everything that lives from batch to batch.
-struct Pipeline {
+struct Pipeline<'a> {
+    filter: &'a Filter,
     pieces: Vec<Piece>,
     fragments: Fragments,
     shards: Vec<FlowTable<Connection>>,
@@ -127,7 +143,8 @@ struct Piece {
     fragments: Vec<(usize, Fragment)>,
     /// Datagrams that fragments have made whole.
     datagrams: Vec<Datagram>,
-    undecoded_packets: u64,
+    /// Which of the batch's packets could not be decoded.
+    undecoded: Vec<usize>,
 }
 
 /// Something of TCP and where it is.
@@ -144,9 +161,10 @@ enum Found {
     Quoted(Quoted),
 }
 
-impl Pipeline {
-    fn new() -> Self {
+impl<'a> Pipeline<'a> {
+    fn new(filter: &'a Filter) -> Self {
         Self {
+            filter,
             pieces: Vec::new(),
             fragments: Fragments::default(),
             shards: (0..limits::SHARDS).map(|_| FlowTable::default()).collect(),
@@ -157,10 +175,10 @@ impl Pipeline {
     fn batch(&mut self, batch: &Batch) {
         let used = self.decode(batch);
         self.reassemble(batch, used);
-        let pieces = self.pieces.get(..used).unwrap_or_default();
+        let (pieces, filter) = (self.pieces.get(..used).unwrap_or_default(), self.filter);
         self.shards.par_iter_mut().enumerate().for_each(|(shard, table)| {
             for piece in pieces {
-                piece.feed(shard, table, batch);
+                piece.feed(shard, table, batch, filter);
             }
         });
         self.count(batch, used);
@@ -197,25 +215,22 @@ impl Pipeline {
         let mut begun: Vec<PacketId> = self.shards.iter_mut().flat_map(FlowTable::take_conversations).collect();
         begun.sort_unstable();
         for packet in begun {
-            self.counts_of(packet.file).conversations.push(packet.number);
+            counts_of(&mut self.counts, packet.file).conversations.push(packet.number);
         }
-        let undecoded: u64 = self.pieces.iter().take(used).map(|piece| piece.undecoded_packets).sum();
-        self.counts_of(batch.file()).undecoded_packets += undecoded;
-    }
-
-    fn counts_of(&mut self, file: u32) -> &mut Counts {
-        let index = file as usize;
-        if self.counts.len() <= index {
-            self.counts.resize_with(index + 1, Counts::default);
+        for &index in self.pieces.iter().take(used).flat_map(|piece| &piece.undecoded) {
+            let Some(packet) = batch.packets().get(index) else { continue };
+            counts_of(&mut self.counts, batch.id_of(packet).file).undecoded_packets += 1;
         }
-        &mut self.counts[index]
     }
 
     fn finish(mut self, files: Vec<CaptureFile>) -> Analysis {
         let mut connections: Vec<ConnectionRecord> =
             self.shards.into_par_iter().flat_map_iter(FlowTable::finish).collect();
-        // Attempts that begin with the same packet are of one connection, and so in order already.
-        connections.par_sort_by_key(|record| record.first_packet);
+        connections.retain(|record| self.filter.wants_connection(record));
+        // Attempts that begin with the same packet are of one connection, and so in order already. Packets of one file
+        // have the order of the file, those of several files the order of time.
+        let by_time = files.len() > 1;
+        connections.par_sort_by_key(|record| (by_time.then_some(record.opened_at), record.first_packet));
         self.counts.resize_with(files.len(), Counts::default);
         let mut captures: Vec<AnalysedCapture> = files
             .into_iter()
@@ -236,19 +251,28 @@ impl Pipeline {
     }
 }
 
+/// What was counted of `file`, to be changed.
+fn counts_of(counts: &mut Vec<Counts>, file: u32) -> &mut Counts {
+    let index = file as usize;
+    if counts.len() <= index {
+        counts.resize_with(index + 1, Counts::default);
+    }
+    &mut counts[index]
+}
+
 impl Piece {
     fn new() -> Self {
         Self {
             segments: (0..limits::SHARDS).map(|_| Vec::new()).collect(),
             fragments: Vec::new(),
             datagrams: Vec::new(),
-            undecoded_packets: 0,
+            undecoded: Vec::new(),
         }
     }
 
     /// Decodes `packets`, the first of which is the batch's packet number `first`, from 0.
     fn decode(&mut self, batch: &Batch, packets: &[Packet], first: usize) {
-        self.undecoded_packets = 0;
+        self.undecoded.clear();
         self.datagrams.clear();
         self.segments.iter_mut().for_each(Vec::clear);
         for (index, captured) in packets.iter().enumerate() {
@@ -267,7 +291,7 @@ impl Piece {
                 }
                 Decoded::Fragment(fragment) => self.fragments.push((packet, fragment)),
                 Decoded::Other => {}
-                Decoded::Undecoded => self.undecoded_packets += 1,
+                Decoded::Undecoded => self.undecoded.push(packet),
             }
         }
     }
@@ -279,7 +303,7 @@ impl Piece {
             Decoded::Quoted(quoted) => self.insert(quoted.key, Found::Quoted(quoted), packet),
             // Fragments within fragments are not followed.
             Decoded::Fragment(_) | Decoded::Other => {}
-            Decoded::Undecoded => self.undecoded_packets += 1,
+            Decoded::Undecoded => self.undecoded.push(packet),
         }
         self.datagrams.push(datagram);
     }
@@ -297,7 +321,7 @@ impl Piece {
     }
 
     /// Hands the segments of `shard` to its table.
-    fn feed(&self, shard: usize, table: &mut FlowTable<Connection>, batch: &Batch) {
+    fn feed(&self, shard: usize, table: &mut FlowTable<Connection>, batch: &Batch, filter: &Filter) {
         for located in self.segments.get(shard).into_iter().flatten() {
             let Some(packet) = batch.packets().get(located.packet) else { continue };
             let (id, time) = (batch.id_of(packet), packet.time);
@@ -308,9 +332,14 @@ impl Piece {
                     continue;
                 }
             };
+            if !filter.wants_segment(&segment.key, time) {
+                table.leave_out(segment, id, time);
+                continue;
+            }
             let datagram = located.datagram.and_then(|index| self.datagrams.get(index));
             let bytes = datagram.map_or_else(|| batch.bytes_of(packet), |datagram| &datagram.bytes);
-            table.segment(segment, slice(bytes, &segment.payload), id, time);
+            let begin = segment.payload.start.saturating_sub(u32::from(segment.header));
+            table.segment(segment, slice(bytes, &(begin..segment.payload.end)), id, time);
         }
     }
 }
@@ -329,7 +358,7 @@ mod tests {
 
     fn analysis(capture: Vec<u8>) -> Analysis {
         let input = Input::reader("test", Box::new(std::io::Cursor::new(capture)));
-        analyze(vec![input], 1, &mut |_| {}).unwrap()
+        analyze(vec![input], &Options::default(), &mut |_| {}).unwrap()
     }
 
     /// The records of the capture's first connection, each with its header.

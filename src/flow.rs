@@ -79,6 +79,12 @@ impl Endpoint {
         Ipv6Addr::from(self.address).to_canonical()
     }
 
+    /// The address in its IPv6 form.
+    #[must_use]
+    pub const fn octets(&self) -> [u8; 16] {
+        self.address
+    }
+
     /// The TCP port.
     #[must_use]
     pub const fn port(&self) -> u16 {

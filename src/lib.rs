@@ -19,14 +19,14 @@
 //! The program does nothing that its library cannot. From a capture, here in memory, to Polars DataFrames:
 //!
 //! ```
-//! use wsautopsy::analyze::analyze;
+//! use wsautopsy::analyze::{Options, analyze};
 //! use wsautopsy::capture::Input;
 //! use wsautopsy::dataframe::{TableOptions, Tables};
 //!
 //! # fn main() -> wsautopsy::error::Result<()> {
 //! # let bytes: &'static [u8] = include_bytes!("../samples/1000-clean.pcap");
 //! let input = Input::reader("clean.pcap", Box::new(bytes));
-//! let analysis = analyze(vec![input], 0, &mut |_progress| {})?;
+//! let analysis = analyze(vec![input], &Options::default(), &mut |_progress| {})?;
 //! for record in &analysis.connections {
 //!     println!("{} → {}: {:?}", record.client, record.server, record.verdict.close_code);
 //! }

@@ -156,7 +156,7 @@ impl ConnectionBuilder {
         self.ended_at(NOON + 2 * SECOND)
     }
 
-    /// A text message of the client that is not UTF-8.
+    /// A text message of the client that is not UTF-8, and a breach of a rule.
     pub(crate) fn invalid_text(mut self) -> Self {
         self.0.invalid_utf8_count += 1;
         self.0.invalid_utf8.push(InvalidUtf8 {

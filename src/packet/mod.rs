@@ -232,6 +232,8 @@ pub struct Segment {
     pub sequence: u32,
     /// The sequence number that its sender expects next; meaningful with [`Flags::ACK`] only.
     pub acknowledgement: u32,
+    /// Length of its header in bytes, options included. It lies just before the payload.
+    pub header: u8,
     /// Where its payload lies in the packet, as far as it was captured.
     pub payload: Range<u32>,
     /// Payload bytes after those, which were on the wire and not captured.

@@ -26,6 +26,7 @@ pub(super) fn segment(mut view: View<'_>, addresses: &Addresses) -> Option<Segme
         flags: Flags(flags),
         sequence: u32::from_be_bytes([q0, q1, q2, q3]),
         acknowledgement: u32::from_be_bytes([a0, a1, a2, a3]),
+        header: u8::try_from(header_length).ok()?,
         payload: u32::try_from(payload.start).ok()?..u32::try_from(payload.end).ok()?,
         cut: u32::try_from(cut).ok()?,
     })
