@@ -15,9 +15,9 @@ use rayon::prelude::*;
 use crate::capture::{Batch, CaptureFile, Captures, Input, Packet};
 use crate::connection::{Connection, ConnectionRecord};
 use crate::error::{Error, Result};
-use crate::flow::{PacketId, Timestamp};
+use crate::flow::{FlowKey, PacketId, Timestamp};
 use crate::limits;
-use crate::packet::{self, Datagram, Decoded, Fragment, Fragments, Segment};
+use crate::packet::{self, Datagram, Decoded, Fragment, Fragments, Quoted, Segment};
 use crate::tcp::FlowTable;
 
 mod filter;
@@ -147,13 +147,18 @@ struct Piece {
     undecoded: Vec<usize>,
 }
 
-/// A segment and where it is.
+/// Something of TCP and where it is.
 struct Located {
-    segment: Segment,
+    found: Found,
     /// Which of its batch's packets it is; of one that came in fragments, the one that made it whole.
     packet: usize,
     /// Which of its piece's datagrams holds it, if it came in fragments.
     datagram: Option<usize>,
+}
+
+enum Found {
+    Segment(Segment),
+    Quoted(Quoted),
 }
 
 impl<'a> Pipeline<'a> {
@@ -274,7 +279,15 @@ impl Piece {
             let packet = first + index;
             match packet::decode(captured.link_type, batch.bytes_of(captured), captured.original) {
                 Decoded::Segment(segment) => {
-                    self.shard_of(&segment).push(Located { segment, packet, datagram: None });
+                    self.shard_of(&segment.key).push(Located {
+                        found: Found::Segment(segment),
+                        packet,
+                        datagram: None,
+                    });
+                }
+                Decoded::Quoted(quoted) => {
+                    let found = Found::Quoted(quoted);
+                    self.shard_of(&quoted.key).push(Located { found, packet, datagram: None });
                 }
                 Decoded::Fragment(fragment) => self.fragments.push((packet, fragment)),
                 Decoded::Other => {}
@@ -286,12 +299,8 @@ impl Piece {
     /// Adds what the batch's packet number `packet` made whole, in its place.
     fn datagram(&mut self, datagram: Datagram, packet: usize) {
         match packet::decode_datagram(&datagram) {
-            Decoded::Segment(segment) => {
-                let datagram = Some(self.datagrams.len());
-                let shard = self.shard_of(&segment);
-                let place = shard.partition_point(|other| other.packet <= packet);
-                shard.insert(place, Located { segment, packet, datagram });
-            }
+            Decoded::Segment(segment) => self.insert(segment.key, Found::Segment(segment), packet),
+            Decoded::Quoted(quoted) => self.insert(quoted.key, Found::Quoted(quoted), packet),
             // Fragments within fragments are not followed.
             Decoded::Fragment(_) | Decoded::Other => {}
             Decoded::Undecoded => self.undecoded.push(packet),
@@ -299,28 +308,133 @@ impl Piece {
         self.datagrams.push(datagram);
     }
 
-    fn shard_of(&mut self, segment: &Segment) -> &mut Vec<Located> {
-        &mut self.segments[segment.key.shard(limits::SHARDS)]
+    /// Adds what the next datagram holds, in the place of the batch's packet number `packet`.
+    fn insert(&mut self, key: FlowKey, found: Found, packet: usize) {
+        let datagram = Some(self.datagrams.len());
+        let shard = self.shard_of(&key);
+        let place = shard.partition_point(|other| other.packet <= packet);
+        shard.insert(place, Located { found, packet, datagram });
+    }
+
+    fn shard_of(&mut self, key: &FlowKey) -> &mut Vec<Located> {
+        &mut self.segments[key.shard(limits::SHARDS)]
     }
 
     /// Hands the segments of `shard` to its table.
     fn feed(&self, shard: usize, table: &mut FlowTable<Connection>, batch: &Batch, filter: &Filter) {
         for located in self.segments.get(shard).into_iter().flatten() {
             let Some(packet) = batch.packets().get(located.packet) else { continue };
-            if !filter.wants_segment(&located.segment.key, packet.time) {
-                table.leave_out(&located.segment, batch.id_of(packet), packet.time);
+            let (id, time) = (batch.id_of(packet), packet.time);
+            let segment = match &located.found {
+                Found::Segment(segment) => segment,
+                Found::Quoted(quoted) => {
+                    table.quoted(quoted, id, time);
+                    continue;
+                }
+            };
+            if !filter.wants_segment(&segment.key, time) {
+                table.leave_out(segment, id, time);
                 continue;
             }
             let datagram = located.datagram.and_then(|index| self.datagrams.get(index));
             let bytes = datagram.map_or_else(|| batch.bytes_of(packet), |datagram| &datagram.bytes);
-            let segment = &located.segment;
             let begin = segment.payload.start.saturating_sub(u32::from(segment.header));
-            let tcp = slice(bytes, &(begin..segment.payload.end));
-            table.segment(segment, tcp, batch.id_of(packet), packet.time);
+            table.segment(segment, slice(bytes, &(begin..segment.payload.end)), id, time);
         }
     }
 }
 
 fn slice<'a>(bytes: &'a [u8], range: &Range<u32>) -> &'a [u8] {
     bytes.get(range.start as usize..range.end as usize).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Connections over Ethernet and IPv4.
+    const CLEAN: &[u8] = include_bytes!("../samples/1000-clean.pcap");
+    const HEADER: usize = 24;
+
+    fn analysis(capture: Vec<u8>) -> Analysis {
+        let input = Input::reader("test", Box::new(std::io::Cursor::new(capture)));
+        analyze(vec![input], &Options::default(), &mut |_| {}).unwrap()
+    }
+
+    /// The records of the capture's first connection, each with its header.
+    fn records() -> Vec<&'static [u8]> {
+        let (mut records, mut rest) = (Vec::new(), &CLEAN[HEADER..]);
+        while !rest.is_empty() {
+            let length = u32::from_le_bytes(*rest[8..].first_chunk().unwrap()) as usize;
+            let (record, others) = rest.split_at(16 + length);
+            records.push(record);
+            rest = others;
+        }
+        let client = &records[0][50..52];
+        records.retain(|record| &record[50..52] == client || &record[52..54] == client);
+        records
+    }
+
+    /// A record at the time of `record` with an ICMP error that quotes its IPv4 packet, with another source port.
+    fn error_about(record: &[u8], port: Option<u16>, sequence: Option<u32>) -> Vec<u8> {
+        let mut quoted = record[16 + 14..].to_vec();
+        if let Some(port) = port {
+            quoted[20..22].copy_from_slice(&port.to_be_bytes());
+        }
+        if let Some(sequence) = sequence {
+            quoted[24..28].copy_from_slice(&sequence.to_be_bytes());
+        }
+        let total = u16::try_from(20 + 8 + quoted.len()).unwrap().to_be_bytes();
+        let ip = [0x45, 0, total[0], total[1], 0, 0, 0, 0, 64, 1, 0, 0, 192, 0, 2, 9, 192, 0, 2, 1];
+        let frame = [&record[16..30], &ip, &[3, 1, 0, 0, 0, 0, 0, 0], &quoted].concat();
+        let length = u32::try_from(frame.len()).unwrap().to_le_bytes();
+        [&record[..8], &length, &length, &frame].concat()
+    }
+
+    /// What an analysis of `records` says: where conversations begin, and which one the connection is.
+    fn streams(records: &[&[u8]]) -> (Vec<u64>, Option<usize>) {
+        let analysis = analysis([&CLEAN[..HEADER], &records.concat()].concat());
+        let [record] = analysis.connections.as_slice() else { panic!("one connection") };
+        let stream = analysis.tcp_stream(record.conversation);
+        (analysis.captures[0].conversations.clone(), stream)
+    }
+
+    #[test]
+    fn quoted_headers_count_as_conversations() {
+        let records = records();
+        assert_eq!(streams(&records), (vec![1], Some(0)));
+        let (own, other) = (error_about(records[0], None, None), error_about(records[0], Some(9), None));
+        assert_eq!(streams(&[&[&other[..]], &records[..]].concat()), (vec![1, 2], Some(1)));
+        assert_eq!(streams(&[&[&own[..]], &records[..]].concat()), (vec![1], Some(0)));
+        assert_eq!(streams(&[&[&own[..], &other[..]], &records[..]].concat()), (vec![1, 2], Some(0)));
+        assert_eq!(
+            streams(&[&records[..], &[&own[..], &other[..]]].concat()),
+            (vec![1, records.len() as u64 + 2], Some(0))
+        );
+    }
+
+    #[test]
+    fn quoted_headers_change_nothing_else() {
+        let records = records();
+        let expected = analysis([&CLEAN[..HEADER], &records.concat()].concat());
+        let expected = &expected.connections[0];
+        for place in 0..=records.len() {
+            for sequence in [None, Some(0), Some(0x9470_4e3b_u32.wrapping_add(500))] {
+                let about = records[place.min(records.len() - 1)];
+                let error = error_about(about, None, sequence);
+                let all = [&records[..place], &[&error[..]], &records[place..]].concat();
+                let found = analysis([&CLEAN[..HEADER], &all.concat()].concat());
+                let [found] = found.connections.as_slice() else { panic!("one connection") };
+                let number = |number: u64| number + u64::from(number > place as u64);
+                assert_eq!(found.first_packet.number, number(expected.first_packet.number));
+                assert_eq!(found.last_packet.number, number(expected.last_packet.number));
+                assert_eq!(
+                    (found.opened_at, found.ended_at, found.messages, found.payload_bytes, found.missed_bytes),
+                    (expected.opened_at, expected.ended_at, expected.messages, expected.payload_bytes, 0)
+                );
+                assert_eq!(found.verdict, expected.verdict);
+                assert!(found.complete);
+            }
+        }
+    }
 }

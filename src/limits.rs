@@ -111,3 +111,6 @@ pub const FRAGMENT_NANOS: i64 = 30_000_000_000;
 
 /// IP packets whose fragments are waited for at a time, each of at most 64 KiB.
 pub const FRAGMENTED_DATAGRAMS: usize = 1024;
+
+/// Attributes of one packet in Linux's firewall log. The kernel writes about twenty kinds, each once.
+pub const NFLOG_ATTRIBUTES: usize = 64;

@@ -73,6 +73,8 @@ pub(super) fn carried(mut protocol: IpNumber, view: &mut View<'_>) -> Option<Lay
             ip_number::IPV4 => return Some(Layer::Ipv4),
             ip_number::IPV6 => return Some(Layer::Ipv6),
             ip_number::GRE => return Some(Layer::Gre),
+            ip_number::ICMP => return Some(Layer::Icmp),
+            ip_number::IPV6_ICMP => return Some(Layer::IcmpV6),
             ip_number::IPV6_FRAG => {
                 let header = Ipv6FragmentHeaderSlice::from_slice(view.bytes()).ok()?;
                 // An atomic fragment (RFC 6946) is a whole packet.

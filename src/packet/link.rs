@@ -2,11 +2,11 @@
 //!
 //! In comes a view that begins with the header of the layer that a function is named after; out goes which layer is next,
 //! in what is left of the view.
-//! Layouts: IEEE 802.3 and 802.1Q, RFC 1042 (LLC/SNAP), RFC 1661 and 1662 (PPP), RFC 2516 (PPPoE), RFC 3032 (MPLS), and
+//! Layouts: IEEE 802.3 and 802.1Q, RFC 1042 (LLC/SNAP), RFC 3032 (MPLS), and
 //! <https://www.tcpdump.org/linktypes.html> for those that captures alone have.
 
-use super::Layer;
 use super::view::View;
+use super::{Layer, tagged};
 
 /// Ethernet.
 #[inline]
@@ -69,39 +69,6 @@ pub(super) fn loopback(view: &mut View<'_>) -> Option<Layer> {
     })
 }
 
-/// PPP: address and control, which may be left out, and a protocol of one or two bytes.
-pub(super) fn ppp(view: &mut View<'_>) -> Option<Layer> {
-    let framing = if view.bytes().starts_with(&[0xff, 0x03]) { 2 } else { 0 };
-    view.skip(framing)?;
-    // The last byte of a protocol is odd, the one before it even; 0xff is no protocol, so that the address field can be
-    // told from one (RFC 1661 sections 2 and 6.5).
-    let (protocol, length) = match *view.bytes() {
-        [only, ..] if only & 1 == 1 && only != 0xff => (u16::from(only), 1),
-        [high, low, ..] => (u16::from_be_bytes([high, low]), 2),
-        _ => return None,
-    };
-    view.skip(length)?;
-    Some(match protocol {
-        0x0021 => Layer::Ipv4,
-        0x0057 => Layer::Ipv6,
-        0x0281 => Layer::Mpls,
-        _ => Layer::Other,
-    })
-}
-
-/// A PPPoE session: version and type 1, code 0, session, length, then PPP.
-pub(super) fn pppoe(view: &mut View<'_>) -> Option<Layer> {
-    let &[version_and_type, code, _, _, high, low] = view.take()?;
-    if version_and_type != 0x11 {
-        return None;
-    }
-    if code != 0 {
-        return Some(Layer::Other);
-    }
-    view.limit(usize::from(u16::from_be_bytes([high, low])));
-    Some(Layer::Ppp)
-}
-
 /// One entry of an MPLS label stack. Labels differ between the two directions of a flow, so they are no scope.
 pub(super) fn mpls(view: &mut View<'_>) -> Option<Layer> {
     let &[_, _, label_low, _] = view.take()?;
@@ -120,7 +87,7 @@ pub(super) fn mpls(view: &mut View<'_>) -> Option<Layer> {
 /// What `view` is by the field behind two Ethernet addresses or a VLAN tag: an EtherType from 0x600 on, up to 1500 the
 /// length of an LLC frame, nothing in between (IEEE 802.3 section 3.2.6).
 #[inline]
-fn type_or_length(value: u16, view: &mut View<'_>) -> Option<Layer> {
+pub(super) fn type_or_length(value: u16, view: &mut View<'_>) -> Option<Layer> {
     match value {
         0x0600.. => Some(ethertype(value)),
         0..=1500 => {
@@ -141,6 +108,10 @@ pub(super) const fn ethertype(value: u16) -> Layer {
         0x8100 | 0x88a8 | 0x9100 => Layer::Vlan,
         0x8847 | 0x8848 => Layer::Mpls,
         0x8864 => Layer::Pppoe,
+        0x893f => Layer::Rare(tagged::e_tag),
+        0x8926 => Layer::Rare(tagged::vn_tag),
+        0x8909 => Layer::Rare(tagged::cisco_metadata),
+        0x88e7 => Layer::Rare(tagged::service_tag),
         _ => Layer::Other,
     }
 }
@@ -284,27 +255,6 @@ mod tests {
         assert_tcp(LinkType(228), &tcp4(PAYLOAD));
         assert_tcp(LinkType(229), &tcp6(PAYLOAD));
         assert_eq!(whole(LinkType(228), &tcp6(PAYLOAD)), Decoded::Undecoded);
-    }
-
-    #[test]
-    fn ppp_with_and_without_framing_and_compression() {
-        for link_type in [LinkType(9), LinkType(50)] {
-            for framing in [&[0xff, 0x03][..], &[]] {
-                assert_tcp(link_type, &joined(&[framing, &[0x00, 0x21], &tcp4(PAYLOAD)]));
-                assert_tcp(link_type, &joined(&[framing, &[0x21], &tcp4(PAYLOAD)]));
-                assert_tcp(link_type, &joined(&[framing, &[0x00, 0x57], &tcp6(PAYLOAD)]));
-                assert_eq!(whole(link_type, &joined(&[framing, &[0xc0, 0x21, 1, 1, 0, 4]])), Decoded::Other);
-            }
-        }
-    }
-
-    #[test]
-    fn pppoe_sessions_carry_ppp() {
-        let packet = tcp4(PAYLOAD);
-        let length = u8::try_from(packet.len() + 2).unwrap();
-        let session = joined(&[&[0x11, 0, 0x12, 0x34, 0, length, 0x00, 0x21], &packet]);
-        assert_tcp(ETHERNET, &ethernet(0x8864, &joined(&[&session, &[0; 10]])));
-        assert_tcp(LinkType(51), &session);
     }
 
     #[test]

@@ -9,22 +9,35 @@
 //!
 //! | file | layers |
 //! |---|---|
-//! | `link` | Ethernet, VLAN tags, LLC/SNAP, Linux cooked, BSD loopback, PPP, PPPoE, MPLS |
+//! | `link` | Ethernet, VLAN tags, LLC/SNAP, Linux cooked, BSD loopback, MPLS |
+//! | `serial` | PPP, PPPoE, Cisco HDLC, frame relay, SLIP |
+//! | `lan` | FDDI, Token Ring, ARCnet, IP over InfiniBand and Fibre Channel |
+//! | `wireless` | IEEE 802.11, behind radiotap, PRISM, AVS or PPI |
+//! | `tagged` | E-tag, service tags, Cisco metadata, Broadcom and Marvell switch tags |
+//! | `pseudo` | NFLOG, PKTAP, PFLOG, Juniper |
 //! | `ip` | IPv4, IPv6 and its extension headers |
 //! | `fragments` | packets that came in parts |
-//! | `tunnel` | GRE, ERSPAN, UDP and what it carries: VXLAN, GENEVE, GTP-U |
+//! | `tunnel` | GRE, ERSPAN, EoIP, UDP and what it carries: VXLAN, GENEVE, GTP-U, Teredo |
+//! | `quote` | ICMP and ICMPv6 errors, where the walk ends |
 //! | `tcp` | TCP, where the walk ends |
 //!
 //! To add a layer: a variant of `Layer`, a line in `walk`, a function `fn(&mut View) -> Option<Layer>` that returns `None`
 //! for a damaged header, and what leads to it: a link type in `Layer::first`, an EtherType in `link::ethertype`, a
-//! protocol in `ip::carried` or a port in `tunnel::udp`.
+//! protocol in `ip::carried` or a port in `tunnel::udp`. A rare one needs no variant: what leads to it names its function in
+//! `Layer::Rare`.
 
 mod fragments;
 mod ip;
+mod lan;
 mod link;
+mod pseudo;
+mod quote;
+mod serial;
+mod tagged;
 mod tcp;
 mod tunnel;
 mod view;
+mod wireless;
 
 #[cfg(test)]
 mod testing;
@@ -37,6 +50,7 @@ use crate::limits;
 
 use fragments::Place;
 pub use fragments::{Datagram, Fragment, Fragments};
+pub use quote::Quoted;
 use view::View;
 
 /// What `packet` is, of which `original` bytes were on the wire and `packet.len()` were captured.
@@ -69,15 +83,18 @@ fn walk(mut layer: Layer, mut view: View<'_>, mut addresses: Addresses) -> Optio
             Layer::LinuxCooked => link::linux_cooked(&mut view),
             Layer::LinuxCooked2 => link::linux_cooked_2(&mut view),
             Layer::Loopback => link::loopback(&mut view),
-            Layer::Ppp => link::ppp(&mut view),
-            Layer::Pppoe => link::pppoe(&mut view),
+            Layer::Ppp => serial::ppp(&mut view),
+            Layer::Pppoe => serial::pppoe(&mut view),
             Layer::Mpls => link::mpls(&mut view),
             Layer::Ip => ip::any(&mut view),
             Layer::Ipv4 => ip::v4(&mut view, &mut addresses),
             Layer::Ipv6 => ip::v6(&mut view, &mut addresses),
             Layer::Gre => tunnel::gre(&mut view),
             Layer::Udp => tunnel::udp(&mut view),
+            Layer::Rare(header) => header(&mut view),
             Layer::Fragment(place) => return fragment(&view, addresses, place).map(Decoded::Fragment),
+            Layer::Icmp => return Some(quote::icmp(view)),
+            Layer::IcmpV6 => return Some(quote::icmp_v6(view)),
             Layer::Tcp => return tcp::segment(view, &addresses).map(Decoded::Segment),
             Layer::Other => return Some(Decoded::Other),
         }?;
@@ -93,8 +110,11 @@ fn fragment(view: &View<'_>, addresses: Addresses, place: Place) -> Option<Fragm
     whole.then(|| Fragment::new(addresses, view.scope(), place, payload))
 }
 
+/// What takes the header of a layer from the front, and says what follows; `None` if it is damaged.
+type Rare = fn(&mut View<'_>) -> Option<Layer>;
+
 /// What the next bytes are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Layer {
     Ethernet,
     Vlan,
@@ -113,25 +133,63 @@ enum Layer {
     Fragment(Place),
     Gre,
     Udp,
+    Icmp,
+    IcmpV6,
     Tcp,
+    /// One that few captures have, by the function for it. It is called, and so kept out of the common path.
+    Rare(Rare),
     /// Sound, and nothing that leads to TCP.
     Other,
 }
 
 impl Layer {
     /// What a packet of `link_type` begins with.
+    #[inline]
     fn first(link_type: LinkType) -> Option<Self> {
-        Some(match link_type.0 {
-            0 | 108 => Self::Loopback,
-            1 => Self::Ethernet,
-            9 | 50 => Self::Ppp,
+        match link_type.0 {
+            1 => Some(Self::Ethernet),
+            113 => Some(Self::LinuxCooked),
+            276 => Some(Self::LinuxCooked2),
             // Raw IP is 101 in files; 12 and 14 are what systems call it, and some programs write those.
-            12 | 14 | 101 => Self::Ip,
+            12 | 14 | 101 => Some(Self::Ip),
+            0 | 108 => Some(Self::Loopback),
+            other => Self::first_of_rare(other),
+        }
+    }
+
+    /// What a packet begins with, of a link type that few captures have.
+    #[cold]
+    fn first_of_rare(link_type: u16) -> Option<Self> {
+        Some(match link_type {
             51 => Self::Pppoe,
-            113 => Self::LinuxCooked,
             228 => Self::Ipv4,
             229 => Self::Ipv6,
-            276 => Self::LinuxCooked2,
+            6 => Self::Rare(lan::token_ring),
+            7 => Self::Rare(lan::arcnet),
+            8 => Self::Rare(serial::slip),
+            9 | 50 => Self::Rare(serial::ppp_or_cisco_hdlc),
+            10 => Self::Rare(lan::fddi),
+            104 => Self::Rare(serial::cisco_hdlc),
+            105 => Self::Rare(wireless::frame),
+            107 => Self::Rare(serial::frame_relay),
+            117 => Self::Rare(pseudo::pflog),
+            119 => Self::Rare(wireless::prism),
+            122 => Self::Rare(lan::fibre_channel),
+            127 => Self::Rare(wireless::radiotap),
+            129 => Self::Rare(lan::arcnet_linux),
+            163 => Self::Rare(wireless::avs),
+            167 => Self::Rare(pseudo::juniper_ppp),
+            178 => Self::Rare(pseudo::juniper_ethernet),
+            180 => Self::Rare(pseudo::juniper_frame_relay),
+            181 => Self::Rare(pseudo::juniper_cisco_hdlc),
+            192 => Self::Rare(wireless::ppi),
+            239 => Self::Rare(pseudo::nflog),
+            242 => Self::Rare(lan::infiniband),
+            258 => Self::Rare(pseudo::pktap),
+            281 => Self::Rare(tagged::broadcom),
+            282 => Self::Rare(tagged::broadcom_in_front),
+            284 => Self::Rare(tagged::marvell),
+            285 => Self::Rare(tagged::marvell_with_type),
             _ => return None,
         })
     }
@@ -151,6 +209,8 @@ pub enum Decoded {
     Segment(Segment),
     /// A part of an IP packet, which may be one of TCP: see [`Fragments`].
     Fragment(Fragment),
+    /// An ICMP error about a TCP segment.
+    Quoted(Quoted),
     /// Something sound that is not TCP, such as ARP or UDP.
     Other,
     /// Headers that are damaged, cut off before TCP's ports and numbers, or of a link type that is not known.
@@ -215,13 +275,18 @@ mod tests {
     use super::*;
 
     /// All link types that are known, and two that are not.
-    const LINK_TYPES: [u16; 16] = [0, 1, 2, 9, 12, 14, 50, 51, 101, 108, 113, 147, 228, 229, 276, 65535];
+    const LINK_TYPES: [u16; 42] = [
+        0, 1, 2, 6, 7, 8, 9, 10, 12, 14, 50, 51, 101, 104, 105, 107, 108, 113, 117, 119, 122, 127, 129, 147, 163, 167,
+        178, 180, 181, 192, 228, 229, 239, 242, 258, 276, 281, 282, 284, 285, 3, 65535,
+    ];
 
     /// One packet of each kind, with the link type that it has.
     fn samples() -> Vec<(u16, Vec<u8>)> {
         let (v4, v6) = (tcp4(PAYLOAD), tcp6(PAYLOAD));
         let tcp = &v6[40..];
         let frame = ethernet(0x0800, &v4);
+        let teredo = joined(&[&v6[..8], &[0x20, 1, 0, 0], &v6[12..]]);
+        let snap = joined(&[&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &v4]);
         let extensions = joined(&[&[44, 0, 1, 4, 0, 0, 0, 0], &[6, 0, 0, 0, 0, 0, 0, 1], tcp]);
         let session = joined(&[&[0x11, 0, 0, 1, 0, 80, 0x00, 0x21], &v4]);
         vec![
@@ -236,11 +301,30 @@ mod tests {
             (101, ipv4(6, tcp)),
             (113, joined(&[&[0; 14], &[8, 0], &v4])),
             (276, joined(&[&[8, 0], &[0; 18], &v4])),
+            (1, ethernet(0x893f, &joined(&[&[0; 6], &[8, 0], &v4]))),
+            (6, joined(&[&[0x10, 0x40], &[0; 6], &[0x80], &[0; 5], &[0xc2, 0x30], &snap])),
+            (8, joined(&[&[1, 0x45], &[0; 14], &v4])),
+            (10, joined(&[&[0x50], &[0; 12], &snap])),
+            (104, joined(&[&[0x0f, 0, 8, 0], &v4])),
+            (105, joined(&[&[0x88, 0x83], &[0; 28], &[0x80, 0], &[0; 4], &[0; 12], &[0, 80], &snap])),
+            (107, joined(&[&[0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0], &v4])),
+            (117, joined(&[&[61, 2], &[0; 62], &v4])),
+            (119, joined(&[&[0x80, 0x21, 0x10, 1, 0, 0, 0, 64], &[0; 56], &[8, 0], &[0; 22], &snap])),
+            (127, joined(&[&[0, 0, 17, 0, 3, 0, 0, 0], &[0; 8], &[0x20], &[0x88, 1], &[0; 26], &snap])),
+            (129, joined(&[&[1, 2, 0, 0, 0xd4, 0, 0, 7], &v4])),
+            (178, joined(&[&[0x4d, 0x47, 0x43, 0x81, 0, 2, 0, 0], &frame])),
+            (192, joined(&[&[0, 0, 12, 0, 105, 0, 0, 0, 1, 2, 3, 4], &[8, 0], &[0; 22], &snap])),
+            (239, joined(&[&[2, 0, 0, 0], &[6, 0, 10, 0, 120, 0, 0, 0], &[60, 0, 9, 0], &v4])),
+            (258, joined(&[&[16, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0], &[0; 4], &frame])),
+            (281, joined(&[&frame[..12], &[0; 4], &frame[12..]])),
             (101, ipv4(47, &joined(&[&[0xb0, 0, 0x65, 0x58], &[1; 12], &frame]))),
             (101, ipv4(47, &joined(&[&[0x30, 0x81, 0x88, 0x0b, 0, 60], &[0; 10], &[0x21], &v4]))),
             (101, ipv4(47, &joined(&[&[0x10, 0, 0x22, 0xeb], &[0; 15], &[1], &[0; 8], &frame]))),
             (101, udp(4789, &joined(&[&[8, 0, 0, 0, 0, 0, 1, 0], &frame]))),
             (101, udp(6081, &joined(&[&[1, 0, 0x65, 0x58], &[0; 8], &frame]))),
+            (101, ipv4(47, &joined(&[&[0x20, 1, 0x64, 0, 0, 70, 1, 0], &frame]))),
+            (101, udp(4790, &joined(&[&[0x0c, 0, 0, 1, 0, 0, 1, 0], &v4]))),
+            (101, udp(3544, &joined(&[&[0, 0, 1, 2, 3, 4, 5, 6], &teredo]))),
             (101, udp(2152, &joined(&[&[0x34, 0xff, 0, 100], &[0; 7], &[0x85], &[1, 0, 0, 0], &v4]))),
         ]
     }

@@ -1,5 +1,5 @@
-//! Tunnels that carry frames or packets within IP: GRE, ERSPAN, and over UDP VXLAN, GENEVE and GTP-U. IP within IP needs
-//! nothing from here.
+//! Tunnels that carry frames or packets within IP: GRE, ERSPAN, EoIP, and over UDP VXLAN, GENEVE, GTP-U and Teredo. IP
+//! within IP needs nothing from here.
 //!
 //! In comes a view that begins with the tunnel's header; out goes which layer is inside. Numbers that tell networks
 //! apart, and are the same in both directions, become part of the scope: GRE's key, the network identifiers of VXLAN and
@@ -7,7 +7,8 @@
 //! since they would tear a flow in two.
 //!
 //! Layouts: RFC 2784 and 2890 (GRE), RFC 2637 (GRE of PPTP), RFC 7637 (NVGRE), draft-foschiano-erspan, RFC 7348 (VXLAN),
-//! RFC 8926 (GENEVE), 3GPP TS 29.281 (GTP-U).
+//! draft-ietf-nvo3-vxlan-gpe, RFC 8926 (GENEVE), 3GPP TS 29.281 (GTP-U), RFC 4380 section 5.1.1 (Teredo). EoIP is
+//! MikroTik's, and described by those who rebuilt it only.
 
 use super::view::View;
 use super::{Layer, link};
@@ -20,11 +21,13 @@ pub(super) fn gre(view: &mut View<'_>) -> Option<Layer> {
     const KEY: u8 = 0x20;
     const VERSION: u8 = 0x07;
     const PPP: u16 = 0x880b;
+    const EOIP: u16 = 0x6400;
 
     let &[flags, more_flags, high, low] = view.take()?;
     let protocol = u16::from_be_bytes([high, low]);
     match more_flags & VERSION {
         0 if flags & ROUTING == 0 => {}
+        1 if protocol == EOIP && flags == KEY => return eoip(view),
         1 if protocol == PPP => return gre_of_pptp(flags, more_flags, view),
         _ => return Some(Layer::Other),
     }
@@ -74,6 +77,20 @@ fn gre_of_pptp(flags: u8, more_flags: u8, view: &mut View<'_>) -> Option<Layer> 
     Some(Layer::Ppp)
 }
 
+/// Ethernet over IP, behind its flags: a length, the number of the tunnel, a frame.
+#[cold]
+fn eoip(view: &mut View<'_>) -> Option<Layer> {
+    let &[length_high, length_low, id_low, id_high] = view.take()?;
+    let length = u16::from_be_bytes([length_high, length_low]);
+    if length == 0 {
+        // It keeps the tunnel alive.
+        return Some(Layer::Other);
+    }
+    view.limit(usize::from(length));
+    view.enter_overlay(u32::from(u16::from_le_bytes([id_low, id_high])));
+    Some(Layer::Ethernet)
+}
+
 /// ERSPAN's third type, whose last bits say what it mirrors and whether eight more bytes follow.
 fn erspan_3(view: &mut View<'_>) -> Option<Layer> {
     const FRAME_TYPES: u8 = 0x7c;
@@ -92,10 +109,12 @@ fn erspan_3(view: &mut View<'_>) -> Option<Layer> {
     })
 }
 
-/// UDP, for the tunnels that are known by its destination port. The port is a hint only: what does not look like the
+/// UDP, for the tunnels that are known by its destination port, or for Teredo by either. The port is a hint only: what does not look like the
 /// tunnel's header is sound, and no tunnel.
 pub(super) fn udp(view: &mut View<'_>) -> Option<Layer> {
-    let &[_, _, high, low, length_high, length_low, _, _] = view.take()?;
+    const TEREDO: u16 = 3544;
+
+    let &[source_high, source_low, high, low, length_high, length_low, _, _] = view.take()?;
     match u16::from_be_bytes([length_high, length_low]) {
         // A datagram too long for the field, as in IP.
         0 => {}
@@ -106,6 +125,9 @@ pub(super) fn udp(view: &mut View<'_>) -> Option<Layer> {
         4789 | 8472 => vxlan(view),
         6081 => geneve(view),
         2152 => gtp_u(view),
+        4790 => vxlan_gpe(view),
+        TEREDO => teredo(view),
+        _ if u16::from_be_bytes([source_high, source_low]) == TEREDO => teredo(view),
         _ => None,
     };
     Some(inner.unwrap_or(Layer::Other))
@@ -118,6 +140,62 @@ fn vxlan(view: &mut View<'_>) -> Option<Layer> {
     let &[flags, _, _, _, id_high, id_middle, id_low, _] = view.take()?;
     view.enter_overlay(u32::from_be_bytes([0, id_high, id_middle, id_low]));
     (flags & HAS_IDENTIFIER != 0).then_some(Layer::Ethernet)
+}
+
+/// VXLAN with a protocol number: version 0, the flags for both numbers, nothing in the reserved bytes.
+fn vxlan_gpe(view: &mut View<'_>) -> Option<Layer> {
+    const HAS_IDENTIFIER_AND_PROTOCOL: u8 = 0x0c;
+    // The lowest bits mark broadcasts and maintenance; the latter carry no user's packets.
+    const BROADCAST: u8 = 0x02;
+
+    let &[flags, 0, 0, protocol, id_high, id_middle, id_low, 0] = view.take()? else { return None };
+    if flags & !BROADCAST != HAS_IDENTIFIER_AND_PROTOCOL {
+        return None;
+    }
+    view.enter_overlay(u32::from_be_bytes([0, id_high, id_middle, id_low]));
+    match protocol {
+        1 | 2 => plausible_ip(view),
+        3 => Some(Layer::Ethernet),
+        _ => None,
+    }
+}
+
+/// An IP packet of sound version that fits its tunnel, where nothing else tells that there is one.
+fn plausible_ip(view: &View<'_>) -> Option<Layer> {
+    let length = view.wire_length();
+    match *view.bytes() {
+        [0x45..=0x4f, _, high, low, ..] => {
+            let total = usize::from(u16::from_be_bytes([high, low]));
+            (20..=length).contains(&total).then_some(Layer::Ipv4)
+        }
+        [0x60..=0x6f, _, _, _, high, low, ..] => {
+            let payload = usize::from(u16::from_be_bytes([high, low]));
+            (40 + payload <= length).then_some(Layer::Ipv6)
+        }
+        _ => None,
+    }
+}
+
+/// Teredo: an IPv6 packet, to or from an address of Teredo's, that fills the datagram, behind what a server or relay may
+/// put before it.
+#[cold]
+fn teredo(view: &mut View<'_>) -> Option<Layer> {
+    const PREFIX: [u8; 4] = [0x20, 0x01, 0, 0];
+    const LINK_LOCAL: [u8; 4] = [0xfe, 0x80, 0, 0];
+
+    if let [0, 1, client, authentication, ..] = *view.bytes() {
+        view.skip(4 + usize::from(client) + usize::from(authentication) + 9)?;
+    }
+    if let [0, 0, ..] = *view.bytes() {
+        view.skip(8)?;
+    }
+    let header: &[u8; 40] = view.bytes().first_chunk()?;
+    let &[version, _, _, _, length_high, length_low, ..] = header;
+    let length = usize::from(u16::from_be_bytes([length_high, length_low]));
+    let (_, addresses) = header.split_at(8);
+    let of_teredo =
+        addresses.chunks(16).any(|address| address.starts_with(&PREFIX) || address.starts_with(&LINK_LOCAL));
+    (version >> 4 == 6 && 40 + length == view.wire_length() && of_teredo).then_some(Layer::Ipv6)
 }
 
 /// GENEVE: version 0 and the length of the options in words, the type of what it carries, a network identifier.
@@ -160,7 +238,7 @@ fn gtp_u(view: &mut View<'_>) -> Option<Layer> {
             }
         }
     }
-    Some(Layer::Ip)
+    plausible_ip(view)
 }
 
 #[cfg(test)]
@@ -292,8 +370,63 @@ mod tests {
     }
 
     #[test]
+    fn eoip_carries_frames() {
+        let tunnel = |id: u8| {
+            let frame = frame();
+            let header = [0x20, 1, 0x64, 0, 0, frame.len() as u8, id, 0];
+            ipv4(GRE, &joined(&[&header, &frame]))
+        };
+        assert_ne!(flow(&tunnel(1)), flow(&tunnel(2)));
+        assert_eq!(whole(RAW, &ipv4(GRE, &[0x20, 1, 0x64, 0, 0, 0, 1, 0])), Decoded::Other);
+    }
+
+    #[test]
+    fn vxlan_gpe_says_what_it_carries() {
+        let gpe = |flags: u8, protocol: u8, id: u8, inner: &[u8]| {
+            udp(4790, &joined(&[&[flags, 0, 0, protocol, 0, 0, id, 0], inner]))
+        };
+        let (packet, frame) = (tcp4(PAYLOAD), frame());
+        assert_eq!(flow(&gpe(0x0c, 1, 5, &packet)), flow(&gpe(0x0c, 3, 5, &frame)));
+        assert_ne!(flow(&gpe(0x0c, 1, 5, &packet)), flow(&gpe(0x0c, 1, 6, &packet)));
+        assert_eq!(payload(&gpe(0x0c, 2, 5, &tcp6(PAYLOAD)), &segment(RAW, &gpe(0x0c, 2, 5, &tcp6(PAYLOAD)))), PAYLOAD);
+        for (flags, protocol) in [(0x08, 1), (0x1c, 1), (0x0d, 1), (0x0c, 4), (0x0c, 0)] {
+            assert_eq!(whole(RAW, &gpe(flags, protocol, 5, &packet)), Decoded::Other);
+        }
+        let mut too_long = packet.clone();
+        too_long[2] = 1;
+        assert_eq!(whole(RAW, &gpe(0x0c, 1, 5, &too_long)), Decoded::Other);
+    }
+
+    /// [`tcp6`] from an address of Teredo's.
+    fn teredo() -> Vec<u8> {
+        let mut packet = tcp6(PAYLOAD);
+        packet[8..12].copy_from_slice(&[0x20, 1, 0, 0]);
+        packet
+    }
+
+    #[test]
+    fn teredo_carries_ipv6() {
+        let authentication = joined(&[&[0, 1, 2, 3], &[7; 5], &[0; 9]]);
+        let origin = [0, 0, 1, 2, 3, 4, 5, 6];
+        for front in [&[][..], &authentication, &origin, &joined(&[&authentication, &origin])] {
+            let mut packet = udp(3544, &joined(&[front, &teredo()]));
+            assert_eq!(payload(&packet, &segment(RAW, &packet)), PAYLOAD);
+            packet[20..24].rotate_left(2);
+            assert_eq!(payload(&packet, &segment(RAW, &packet)), PAYLOAD);
+        }
+    }
+
+    #[test]
+    fn teredo_must_be_plausible() {
+        assert_eq!(whole(RAW, &udp(3544, &tcp6(PAYLOAD))), Decoded::Other);
+        assert_eq!(whole(RAW, &udp(3544, &joined(&[&teredo(), &[0]]))), Decoded::Other);
+        assert_eq!(whole(RAW, &udp(3544, &tcp4(PAYLOAD))), Decoded::Other);
+        assert_eq!(whole(RAW, &udp(3545, &teredo())), Decoded::Other);
+    }
+
+    #[test]
     fn what_does_not_look_like_a_tunnel_is_sound() {
-        for port in [53, 443, 2152, 4789, 6081, 8472] {
+        for port in [53, 443, 2152, 3544, 4789, 4790, 6081, 8472] {
             for payload in [&[][..], &[0x45], &[0xf3; 30]] {
                 let first_bit_off: Vec<u8> = payload.iter().map(|byte| byte & !0x08).collect();
                 assert_eq!(whole(RAW, &udp(port, &first_bit_off)), Decoded::Other, "{port} {payload:?}");

@@ -20,7 +20,7 @@ use hashbrown::HashTable;
 
 use crate::flow::{Direction, FlowKey, PacketId, Timestamp};
 use crate::limits;
-use crate::packet::{Flags, Segment};
+use crate::packet::{Flags, Quoted, Segment};
 
 use super::checksum::{Experience, checksum};
 use super::{
@@ -54,7 +54,7 @@ struct Flow<A> {
     last_time: Timestamp,
     /// The files in which the conversation was counted, the latest ones; empty while there is one only.
     files: Vec<u32>,
-    /// Segments were left out since the last one that was looked into.
+    /// Segments were left out since the last one that was looked into, or none was seen yet.
     left_out: bool,
     state: State<A>,
 }
@@ -136,6 +136,24 @@ impl<A: Application> FlowTable<A> {
         flow.take(segment, tcp, packet, time, &mut self.output, &mut self.ended);
     }
 
+    /// A segment that an ICMP error quotes. It only makes sure that its conversation is counted: it was sent before, and
+    /// what it says of the flow may be old.
+    pub fn quoted(&mut self, quoted: &Quoted, packet: PacketId, time: Timestamp) {
+        let hash = self.hasher.hash_one(quoted.key);
+        // In any network: the error travels against the segment, and maybe in another one.
+        if let Some(flow) = self.flows.find_mut(hash, |flow| flow.start.key == quoted.key) {
+            if flow.enters(packet.file) || flow.is_reused_by(quoted) {
+                self.conversations.push(packet);
+            }
+            flow.file = packet.file;
+            return;
+        }
+        self.make_room();
+        self.conversations.push(packet);
+        let hasher = &self.hasher;
+        self.flows.insert_unique(hash, Flow::unseen(quoted.key, packet, time), |flow| hasher.hash_one(flow.start.key));
+    }
+
     /// The first packets of the conversations that began since the last call, in order.
     pub fn take_conversations(&mut self) -> impl Iterator<Item = PacketId> + '_ {
         self.conversations.drain(..)
@@ -197,7 +215,7 @@ fn find<'a, A: Application>(
     let place = flows
         .find_bucket_index(hash, |flow| flow.scopes[this] == Some(segment.scope) && flow.start.key == segment.key)
         .or_else(|| place(&|flow| flow.scopes[this].is_none() && flow.scopes[1 - this] == Some(segment.scope)))
-        .or_else(|| place(&|flow| flow.scopes[this].is_none() && flow.is_answered_by(segment)))?;
+        .or_else(|| place(&|flow| flow.is_unseen() || flow.scopes[this].is_none() && flow.is_answered_by(segment)))?;
     let flow = flows.get_bucket_mut(place)?;
     flow.scopes[this] = Some(segment.scope);
     Some(flow)
@@ -216,22 +234,40 @@ enum Reuse {
 
 impl<A: Application> Flow<A> {
     fn new(segment: &Segment, packet: PacketId, time: Timestamp, conversation: PacketId) -> Self {
-        let start = FlowStart { key: segment.key, packet, time, conversation, syn_seen: segment.flags.has(Flags::SYN) };
-        let mut scopes = [None; 2];
-        scopes[index(segment.direction)] = Some(segment.scope);
+        let mut flow = Self::unseen(segment.key, packet, time);
+        flow.start.conversation = conversation;
+        flow.start.syn_seen = segment.flags.has(Flags::SYN);
+        flow.scopes[index(segment.direction)] = Some(segment.scope);
+        flow.left_out = false;
+        flow
+    }
+
+    /// A flow of which nothing is known but that it exists, by `packet`.
+    fn unseen(key: FlowKey, packet: PacketId, time: Timestamp) -> Self {
         Self {
-            start,
+            start: FlowStart { key, packet, time, conversation: packet, syn_seen: false },
             initial: [None; 2],
-            scopes,
+            scopes: [None; 2],
             end: None,
             checksums: [Experience::default(); 2],
             file: packet.file,
             last: packet,
             last_time: time,
             files: Vec::new(),
-            left_out: false,
+            left_out: true,
             state: State::Silent,
         }
+    }
+
+    /// Whether no segment of it was captured, but only quoted ones.
+    const fn is_unseen(&self) -> bool {
+        matches!(self.scopes, [None, None])
+    }
+
+    /// Whether Wireshark takes a quoted SYN for one of another connection on the same ports.
+    fn is_reused_by(&self, quoted: &Quoted) -> bool {
+        let opens = quoted.flags.has(Flags::SYN) && !quoted.flags.has(Flags::ACK);
+        opens && self.initial[index(quoted.direction)].is_some_and(|initial| initial != SequenceNumber(quoted.sequence))
     }
 
     /// When the last packet was captured, and which it was.
