@@ -187,7 +187,9 @@ impl FlowKey {
     /// `scope` tells networks apart that use the same addresses: 0 for none, else made of VLAN and tunnel identifiers.
     #[must_use]
     pub fn of(source: Endpoint, destination: Endpoint, scope: u32) -> (Self, Direction) {
-        if source <= destination {
+        // The order of the endpoints, in numbers: comparing bytes is a call.
+        let rank = |end: &Endpoint| (u128::from_be_bytes(end.address), end.port);
+        if rank(&source) <= rank(&destination) {
             (Self { low: source, high: destination, scope }, Direction::FromLow)
         } else {
             (Self { low: destination, high: source, scope }, Direction::FromHigh)

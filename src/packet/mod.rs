@@ -40,11 +40,12 @@ use view::View;
 /// Offsets in the answer count from the start of `packet`. A capture that claims fewer bytes on the wire than it holds
 /// is not believed.
 #[must_use]
+#[inline]
 pub fn decode(link_type: LinkType, packet: &[u8], original: u32) -> Decoded {
     walk(link_type, packet, original).unwrap_or(Decoded::Undecoded)
 }
 
-/// Goes from layer to layer; `None` for a header that is damaged or cut off.
+#[inline(always)]
 fn walk(link_type: LinkType, packet: &[u8], original: u32) -> Option<Decoded> {
     let mut layer = Layer::first(link_type)?;
     let mut view = View::new(packet, original);
