@@ -58,6 +58,7 @@ use view::View;
 /// Offsets in the answer count from the start of `packet`. A capture that claims fewer bytes on the wire than it holds
 /// is not believed.
 #[must_use]
+#[inline]
 pub fn decode(link_type: LinkType, packet: &[u8], original: u32) -> Decoded {
     let layer = Layer::first(link_type);
     let view = View::new(packet, original);
@@ -74,6 +75,7 @@ pub fn decode_datagram(datagram: &Datagram) -> Decoded {
 }
 
 /// Goes from layer to layer; `None` where headers are damaged, cut off or too many.
+#[inline(always)]
 fn walk(mut layer: Layer, mut view: View<'_>, mut addresses: Addresses) -> Option<Decoded> {
     for _ in 0..limits::PACKET_LAYERS {
         layer = match layer {

@@ -7,7 +7,7 @@ use super::{Addresses, Flags, Segment};
 use crate::flow::{Endpoint, FlowKey};
 
 /// The segment in `view`; `None` if its fixed header was not captured or is damaged.
-#[inline]
+#[inline(always)]
 pub(super) fn segment(mut view: View<'_>, addresses: &Addresses) -> Option<Segment> {
     // By hand, since etherparse refuses a header whose options were cut off, and all that matters lies before them.
     let &[s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, ..] = view.take::<FIXED_HEADER>()?;
