@@ -280,7 +280,15 @@ sample_lossy_link() {
   client websockets 40001 9001/burst/30 plain times:30:recv wait
 }
 
-# What the capture lost, the applications did not: these three spoil a good capture.
+sample_reordered() {
+  sample reordered.pcap
+  wire 10 --late 3,9
+  serve websockets 9001
+  capture tcpdump
+  client websockets 40001 9001/burst/20 plain times:20:recv wait
+}
+
+# What the capture lost, the applications did not.
 
 sample_capture_loss() {
   sample capture-loss.pcapng
@@ -289,23 +297,14 @@ sample_capture_loss() {
   capture dumpcap
   client websockets 40001 9001/burst/30 plain times:30:recv wait
   client websockets 40002 9001/echo plain times:20:send:hello times:20:recv close:4000:'after the holes'
-  spoil without 12 13 20-24
-}
-
-sample_reordered() {
-  sample reordered.pcap
-  veth
-  serve websockets 9001
-  capture tcpdump
-  client websockets 40001 9001/burst/20 plain times:20:recv wait
-  spoil swapped 10 12
+  without 12 13 20-24
 }
 
 sample_snap_length() {
-  sample snap-length-128.pcap
+  sample snap-length-400.pcap
   loopback
   serve websockets 9001
-  capture tcpdump -s 128
+  capture tcpdump -s 400
   client websockets 40001 9001/echo plain send:"$(printf 'cut short %.0s' {1..60})" recv close:1000:done
   client websockets 40002 9001/close/1011/failed plain send:"$(printf 'ä%.0s' {1..300})" wait
 }
@@ -335,7 +334,8 @@ veth() {
   done
 }
 
-# Two namespaces and a cable in user space, with a delay and losses: wire DELAY_MS [--lose N,N...]
+# Two namespaces and a cable in user space, with a delay, losses and reordering:
+#   wire DELAY_MS [--lose N,N... | --late N,N...]
 wire() {
   client_side=wsa-client server_side=wsa-server capture_side=wsa-client interface=wire host=10.1.0.2
   ip netns add wsa-client
@@ -420,13 +420,10 @@ end_capture() {
   grep -qE '^0 packets dropped by kernel|dropped on interface .*/0 ' "$work/capture" || echo "$file: packets are missing" >&2
 }
 
-spoil() { # rewrites the capture: spoil without N... (packets) | spoil swapped N M
+without() { # without N...: takes these packets out of the capture
   end_capture
   mv "$work/$file" "$work/whole"
-  case $1 in
-    without) editcap "$work/whole" "$work/$file" "${@:2}" ;;
-    swapped) "$python" "$tools/swap.py" "$work/whole" "$work/$file" "$2" "$3" ;;
-  esac
+  editcap "$work/whole" "$work/$file" "$@"
 }
 
 # ---- the loop ----------------------------------------------------------------------------------------------------

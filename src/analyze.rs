@@ -8,6 +8,8 @@
 //! Each shard takes its segments in the order of capture, whatever the number of threads, so that the result does not
 //! depend on it.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::capture::{Batch, CaptureFile, Captures, Input, Packet};
@@ -15,8 +17,14 @@ use crate::connection::{Connection, ConnectionRecord};
 use crate::error::{Error, Result};
 use crate::flow::{PacketId, Timestamp};
 use crate::limits;
-use crate::packet::{self, Decoded, Segment};
+use crate::packet::{self, Datagram, Decoded, Fragment, Fragments, Segment};
 use crate::tcp::FlowTable;
+
+mod filter;
+#[cfg(test)]
+mod several_tests;
+
+pub use filter::{Filter, Host};
 
 /// What the captures hold: everything that tables are made of.
 #[derive(Debug, Default)]
@@ -66,14 +74,22 @@ impl Analysis {
 /// How far an analysis is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes of captures that were read.
+    /// Bytes of captures that were read, as they are stored: compressed ones of compressed captures.
     pub bytes: u64,
-    /// Bytes of all captures together; `None` if that is not known before the end, as of standard input.
+    /// Bytes of all captures together, as they are stored; `None` if that is not known before the end, as of standard input.
     pub total: Option<u64>,
 }
 
-/// Analyses `inputs`, one after the other, on `threads` threads; 0 is one for each core. `progress` is called after each
-/// batch.
+/// What can be chosen about an analysis.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Threads to work with; 0 for one for each core. The result does not depend on it.
+    pub threads: usize,
+    /// What is looked into.
+    pub filter: Filter,
+}
+
+/// Analyses `inputs` in the order of their packets' times. `progress` is called after each batch.
 ///
 /// A connection may span several inputs. An input that cannot be read does not stop the others: what was wrong with it
 /// is in its [`CaptureFile::problems`].
@@ -81,17 +97,18 @@ pub struct Progress {
 /// # Errors
 ///
 /// [`Error::Threads`] if the threads cannot be started.
-pub fn analyze(inputs: Vec<Input>, threads: usize, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Analysis> {
+pub fn analyze(inputs: Vec<Input>, options: &Options, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Analysis> {
+    let threads = options.threads;
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
         .map_err(|source| Error::Threads { threads, source })
-        .map(|pool| pool.install(|| run(inputs, progress)))
+        .map(|pool| pool.install(|| run(inputs, &options.filter, progress)))
 }
 
-fn run(inputs: Vec<Input>, progress: &mut (dyn FnMut(Progress) + Send)) -> Analysis {
+fn run(inputs: Vec<Input>, filter: &Filter, progress: &mut (dyn FnMut(Progress) + Send)) -> Analysis {
     let mut captures = Captures::new(inputs);
-    let mut pipeline = Pipeline::new();
+    let mut pipeline = Pipeline::new(filter);
     let (mut batch, mut next) = (Batch::default(), Batch::default());
     let mut more = captures.next_batch(&mut batch);
     while more {
@@ -103,8 +120,10 @@ fn run(inputs: Vec<Input>, progress: &mut (dyn FnMut(Progress) + Send)) -> Analy
 }
 
 /// Everything that lives from batch to batch.
-struct Pipeline {
+struct Pipeline<'a> {
+    filter: &'a Filter,
     pieces: Vec<Piece>,
+    fragments: Fragments,
     shards: Vec<FlowTable<Connection>>,
     /// What was counted of each file, by its index.
     counts: Vec<Counts>,
@@ -119,20 +138,30 @@ struct Counts {
 /// A part of a batch that one thread decodes, and what it found. Used again and again, so that nothing is allocated for
 /// a packet.
 struct Piece {
+    /// By shard, in order of capture.
     segments: Vec<Vec<Located>>,
-    undecoded_packets: u64,
+    fragments: Vec<(usize, Fragment)>,
+    /// Datagrams that fragments have made whole.
+    datagrams: Vec<Datagram>,
+    /// Which of the batch's packets could not be decoded.
+    undecoded: Vec<usize>,
 }
 
-/// A segment and which of its batch's packets it is.
+/// A segment and where it is.
 struct Located {
     segment: Segment,
+    /// Which of its batch's packets it is; of one that came in fragments, the one that made it whole.
     packet: usize,
+    /// Which of its piece's datagrams holds it, if it came in fragments.
+    datagram: Option<usize>,
 }
 
-impl Pipeline {
-    fn new() -> Self {
+impl<'a> Pipeline<'a> {
+    fn new(filter: &'a Filter) -> Self {
         Self {
+            filter,
             pieces: Vec::new(),
+            fragments: Fragments::default(),
             shards: (0..limits::SHARDS).map(|_| FlowTable::default()).collect(),
             counts: Vec::new(),
         }
@@ -140,10 +169,11 @@ impl Pipeline {
 
     fn batch(&mut self, batch: &Batch) {
         let used = self.decode(batch);
-        let pieces = self.pieces.get(..used).unwrap_or_default();
+        self.reassemble(batch, used);
+        let (pieces, filter) = (self.pieces.get(..used).unwrap_or_default(), self.filter);
         self.shards.par_iter_mut().enumerate().for_each(|(shard, table)| {
-            for located in pieces.iter().filter_map(|piece| piece.segments.get(shard)).flatten() {
-                feed(table, located, batch);
+            for piece in pieces {
+                piece.feed(shard, table, batch, filter);
             }
         });
         self.count(batch, used);
@@ -163,29 +193,39 @@ impl Pipeline {
         used
     }
 
+    /// Puts together what came in fragments. They are rare, and must be taken in the order of capture.
+    fn reassemble(&mut self, batch: &Batch, used: usize) {
+        for piece in self.pieces.iter_mut().take(used) {
+            for (packet, fragment) in std::mem::take(&mut piece.fragments) {
+                let Some(captured) = batch.packets().get(packet) else { continue };
+                let payload = slice(batch.bytes_of(captured), &fragment.payload);
+                if let Some(datagram) = self.fragments.add(&fragment, payload, captured.time) {
+                    piece.datagram(datagram, packet);
+                }
+            }
+        }
+    }
+
     fn count(&mut self, batch: &Batch, used: usize) {
         let mut begun: Vec<PacketId> = self.shards.iter_mut().flat_map(FlowTable::take_conversations).collect();
         begun.sort_unstable();
         for packet in begun {
-            self.counts_of(packet.file).conversations.push(packet.number);
+            counts_of(&mut self.counts, packet.file).conversations.push(packet.number);
         }
-        let undecoded: u64 = self.pieces.iter().take(used).map(|piece| piece.undecoded_packets).sum();
-        self.counts_of(batch.file()).undecoded_packets += undecoded;
-    }
-
-    fn counts_of(&mut self, file: u32) -> &mut Counts {
-        let index = file as usize;
-        if self.counts.len() <= index {
-            self.counts.resize_with(index + 1, Counts::default);
+        for &index in self.pieces.iter().take(used).flat_map(|piece| &piece.undecoded) {
+            let Some(packet) = batch.packets().get(index) else { continue };
+            counts_of(&mut self.counts, batch.id_of(packet).file).undecoded_packets += 1;
         }
-        &mut self.counts[index]
     }
 
     fn finish(mut self, files: Vec<CaptureFile>) -> Analysis {
         let mut connections: Vec<ConnectionRecord> =
             self.shards.into_par_iter().flat_map_iter(FlowTable::finish).collect();
-        // Attempts that begin with the same packet are of one connection, and so in order already.
-        connections.par_sort_by_key(|record| record.first_packet);
+        connections.retain(|record| self.filter.wants_connection(record));
+        // Attempts that begin with the same packet are of one connection, and so in order already. Packets of one file
+        // have the order of the file, those of several files the order of time.
+        let by_time = files.len() > 1;
+        connections.par_sort_by_key(|record| (by_time.then_some(record.opened_at), record.first_packet));
         self.counts.resize_with(files.len(), Counts::default);
         let mut captures: Vec<AnalysedCapture> = files
             .into_iter()
@@ -206,32 +246,81 @@ impl Pipeline {
     }
 }
 
+/// What was counted of `file`, to be changed.
+fn counts_of(counts: &mut Vec<Counts>, file: u32) -> &mut Counts {
+    let index = file as usize;
+    if counts.len() <= index {
+        counts.resize_with(index + 1, Counts::default);
+    }
+    &mut counts[index]
+}
+
 impl Piece {
     fn new() -> Self {
-        Self { segments: (0..limits::SHARDS).map(|_| Vec::new()).collect(), undecoded_packets: 0 }
+        Self {
+            segments: (0..limits::SHARDS).map(|_| Vec::new()).collect(),
+            fragments: Vec::new(),
+            datagrams: Vec::new(),
+            undecoded: Vec::new(),
+        }
     }
 
     /// Decodes `packets`, the first of which is the batch's packet number `first`, from 0.
     fn decode(&mut self, batch: &Batch, packets: &[Packet], first: usize) {
-        self.undecoded_packets = 0;
+        self.undecoded.clear();
+        self.datagrams.clear();
         self.segments.iter_mut().for_each(Vec::clear);
         for (index, captured) in packets.iter().enumerate() {
+            let packet = first + index;
             match packet::decode(captured.link_type, batch.bytes_of(captured), captured.original) {
-                Decoded::Other => {}
-                Decoded::Undecoded => self.undecoded_packets += 1,
                 Decoded::Segment(segment) => {
-                    if let Some(shard) = self.segments.get_mut(segment.key.shard(limits::SHARDS)) {
-                        shard.push(Located { segment, packet: first + index });
-                    }
+                    self.shard_of(&segment).push(Located { segment, packet, datagram: None });
                 }
+                Decoded::Fragment(fragment) => self.fragments.push((packet, fragment)),
+                Decoded::Other => {}
+                Decoded::Undecoded => self.undecoded.push(packet),
             }
+        }
+    }
+
+    /// Adds what the batch's packet number `packet` made whole, in its place.
+    fn datagram(&mut self, datagram: Datagram, packet: usize) {
+        match packet::decode_datagram(&datagram) {
+            Decoded::Segment(segment) => {
+                let datagram = Some(self.datagrams.len());
+                let shard = self.shard_of(&segment);
+                let place = shard.partition_point(|other| other.packet <= packet);
+                shard.insert(place, Located { segment, packet, datagram });
+            }
+            // Fragments within fragments are not followed.
+            Decoded::Fragment(_) | Decoded::Other => {}
+            Decoded::Undecoded => self.undecoded.push(packet),
+        }
+        self.datagrams.push(datagram);
+    }
+
+    fn shard_of(&mut self, segment: &Segment) -> &mut Vec<Located> {
+        &mut self.segments[segment.key.shard(limits::SHARDS)]
+    }
+
+    /// Hands the segments of `shard` to its table.
+    fn feed(&self, shard: usize, table: &mut FlowTable<Connection>, batch: &Batch, filter: &Filter) {
+        for located in self.segments.get(shard).into_iter().flatten() {
+            let Some(packet) = batch.packets().get(located.packet) else { continue };
+            if !filter.wants_segment(&located.segment.key, packet.time) {
+                table.leave_out(&located.segment, batch.id_of(packet), packet.time);
+                continue;
+            }
+            let datagram = located.datagram.and_then(|index| self.datagrams.get(index));
+            let bytes = datagram.map_or_else(|| batch.bytes_of(packet), |datagram| &datagram.bytes);
+            let segment = &located.segment;
+            let begin = segment.payload.start.saturating_sub(u32::from(segment.header));
+            let tcp = slice(bytes, &(begin..segment.payload.end));
+            table.segment(segment, tcp, batch.id_of(packet), packet.time);
         }
     }
 }
 
-fn feed(table: &mut FlowTable<Connection>, located: &Located, batch: &Batch) {
-    let Some(packet) = batch.packets().get(located.packet) else { return };
-    let payload = &located.segment.payload;
-    let bytes = batch.bytes_of(packet).get(payload.start as usize..payload.end as usize).unwrap_or_default();
-    table.segment(&located.segment, bytes, batch.id_of(packet), packet.time);
+fn slice<'a>(bytes: &'a [u8], range: &Range<u32>) -> &'a [u8] {
+    bytes.get(range.start as usize..range.end as usize).unwrap_or_default()
 }

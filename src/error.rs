@@ -53,6 +53,14 @@ pub enum Error {
         /// The directory, as it was named.
         path: String,
     },
+    /// No file has this name, and as a pattern it stands for none.
+    #[error("{pattern}: expected a file, a directory or a pattern that matches one: {reason}")]
+    Pattern {
+        /// The pattern, as it was given.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A report could not be written.
     #[error("{}: cannot write: {source}", path.display())]
     Write {

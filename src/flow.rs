@@ -79,6 +79,12 @@ impl Endpoint {
         Ipv6Addr::from(self.address).to_canonical()
     }
 
+    /// The address in its IPv6 form.
+    #[must_use]
+    pub const fn octets(&self) -> [u8; 16] {
+        self.address
+    }
+
     /// The TCP port.
     #[must_use]
     pub const fn port(&self) -> u16 {
@@ -173,24 +179,24 @@ impl<T> PerRole<T> {
     }
 }
 
-/// The two ends of a TCP flow and the network they are on, the same for both directions and on every machine.
+/// The two ends of a TCP flow, the same for both directions and on every machine.
+///
+/// Networks that use the same addresses are told apart by the scope of each segment, which is not part of the key,
+/// because the two directions of one flow may be captured in two VLANs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FlowKey {
     low: Endpoint,
     high: Endpoint,
-    scope: u32,
 }
 
 impl FlowKey {
     /// The flow of a segment from `source` to `destination`, and which way that segment went.
-    ///
-    /// `scope` tells networks apart that use the same addresses: 0 for none, else made of VLAN and tunnel identifiers.
     #[must_use]
-    pub fn of(source: Endpoint, destination: Endpoint, scope: u32) -> (Self, Direction) {
+    pub fn of(source: Endpoint, destination: Endpoint) -> (Self, Direction) {
         if source <= destination {
-            (Self { low: source, high: destination, scope }, Direction::FromLow)
+            (Self { low: source, high: destination }, Direction::FromLow)
         } else {
-            (Self { low: destination, high: source, scope }, Direction::FromHigh)
+            (Self { low: destination, high: source }, Direction::FromHigh)
         }
     }
 
@@ -219,7 +225,7 @@ impl FlowKey {
     /// protects the flow tables is another, seeded one.
     #[must_use]
     pub fn shard(&self, shards: usize) -> usize {
-        let mut mixed = u64::from(self.scope) ^ (u64::from(self.low.port) << 32) ^ (u64::from(self.high.port) << 48);
+        let mut mixed = (u64::from(self.low.port) << 32) ^ (u64::from(self.high.port) << 48);
         for address in [&self.low.address, &self.high.address] {
             for half in address.as_chunks::<8>().0 {
                 mixed = (mixed ^ u64::from_le_bytes(*half)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
@@ -240,16 +246,11 @@ mod tests {
 
     #[test]
     fn both_directions_have_one_key() {
-        let (there, forward) = FlowKey::of(v4(1, 50000), v4(2, 80), 7);
-        let (back, backward) = FlowKey::of(v4(2, 80), v4(1, 50000), 7);
+        let (there, forward) = FlowKey::of(v4(1, 50000), v4(2, 80));
+        let (back, backward) = FlowKey::of(v4(2, 80), v4(1, 50000));
         assert_eq!(there, back);
         assert_eq!(forward.opposite(), backward);
         assert_eq!(there.sender(forward), v4(1, 50000));
-    }
-
-    #[test]
-    fn scope_tells_flows_apart() {
-        assert_ne!(FlowKey::of(v4(1, 1), v4(2, 2), 1).0, FlowKey::of(v4(1, 1), v4(2, 2), 2).0);
     }
 
     #[test]
@@ -262,7 +263,7 @@ mod tests {
     fn shards_are_evenly_used() {
         let mut counts = [0_usize; 16];
         for port in 1024..9216 {
-            counts[FlowKey::of(v4(1, port), v4(2, 80), 0).0.shard(16)] += 1;
+            counts[FlowKey::of(v4(1, port), v4(2, 80)).0.shard(16)] += 1;
         }
         assert!(counts.iter().all(|&count| (300..=800).contains(&count)), "{counts:?}");
     }

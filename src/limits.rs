@@ -6,9 +6,21 @@
 /// two batches outweighs the hand-over, small enough that two of them stay in a shared cache.
 pub const BATCH_BYTES: usize = 1 << 20;
 
+/// Captures that are open at once, because their times overlap. Hosts with a capture for each core have fewer, and systems
+/// let a program open more. A further one waits until one of these is at its end; its packets are then analysed late.
+pub const OPEN_FILES: usize = 128;
+
+/// Bytes that are read in one go from each of several captures that are read side by side, and from a capture to learn
+/// when it begins.
+pub const LANE_BYTES: usize = 64 << 10;
+
 /// Bytes of one captured packet or pcapng block that are believed. The largest snap length in use is 256 KiB; pcapng
 /// options and comments may add to it. A longer record is damage.
 pub const RECORD_BYTES: usize = 16 << 20;
+
+/// Bytes that the decoder of one compressed capture may allocate, whatever the file's header asks for. It is the window
+/// that the `zstd` program accepts unless told otherwise, and twice what `xz -9` needs.
+pub const UNPACKER_BYTES: u64 = 128 << 20;
 
 /// Interfaces of one pcapng section. Each costs a few bytes; real captures have fewer than a hundred.
 pub const INTERFACES: usize = 65_536;
@@ -61,6 +73,10 @@ pub const EARLY_BYTES: usize = 64 << 10;
 /// Bytes that the search for the next frame after a gap holds back, per direction.
 pub const RESYNC_BYTES: usize = 16 << 10;
 
+/// Payload bytes of a frame that the search for the next frame believes. Larger ones are rare, and a length that noise
+/// made must not make it wait for long.
+pub const RESYNC_FRAME_BYTES: u64 = 16 << 20;
+
 /// Bytes of a Close frame's body that are kept. RFC 6455 section 5.5 allows 125; what breaks that rule is still shown.
 pub const CLOSE_BODY_BYTES: usize = 4096;
 
@@ -84,8 +100,14 @@ pub const LINGER_NANOS: i64 = 5_000_000_000;
 /// a later connection on the same ports.
 pub const STRAGGLER_BYTES: u32 = 1 << 20;
 
-/// Bytes of a connection that began before the capture in which an HTTP head is looked for.
-pub const PROBED_BYTES: usize = 64 << 10;
+/// Bytes of a connection that began before the capture, or lacks its beginning, in which HTTP or WebSocket is looked for.
+pub const PROBED_BYTES: usize = 1 << 20;
 
 /// Packets of a batch that one thread decodes at once: a few dozen microseconds of work.
 pub const PIECE_PACKETS: usize = 1024;
+
+/// Nanoseconds of capture time that the fragments of an IP packet wait for each other: what Linux waits.
+pub const FRAGMENT_NANOS: i64 = 30_000_000_000;
+
+/// IP packets whose fragments are waited for at a time, each of at most 64 KiB.
+pub const FRAGMENTED_DATAGRAMS: usize = 1024;

@@ -13,7 +13,9 @@ const ws = new WebSocket(url, {
   localPort, perMessageDeflate: !steps.includes('plain'), skipUTF8Validation: steps.includes('tolerant'),
 });
 
-ws.on('upgrade', (response) => log('client', localPort, 'handshake', { path, result: 'complete', status: response.statusCode }));
+ws.on('upgrade', (response) => {
+  log('client', localPort, 'handshake', { path, result: 'complete', status: response.statusCode });
+});
 ws.on('unexpected-response', (request, response) => {
   log('client', localPort, 'handshake', { path, result: 'refused', status: response.statusCode });
   request.destroy();

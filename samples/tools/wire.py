@@ -1,7 +1,8 @@
-"""A wire between two network namespaces: wire.py CLIENT_NAMESPACE SERVER_NAMESPACE DELAY_MS [--lose N,N...]
+"""A wire between two network namespaces: wire.py CLIENT_NAMESPACE SERVER_NAMESPACE DELAY_MS [--lose N,N... | --late N,N...]
 
 Each end is a TAP device named `wire`. Frames take DELAY_MS to cross. --lose drops the N-th frames (from 1) that carry
-TCP data from server to client, as a bad link would: the sender has to send them again. SIGUSR1 cuts the wire.
+TCP data from server to client, as a bad link would: the sender has to send them again. --late holds them back until
+later ones have overtaken them. SIGUSR1 cuts the wire.
 """
 
 import fcntl
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import time
 
+LATE_SECONDS = 0.002
 TUNSETIFF, TAP_WITHOUT_HEADER = 0x400454CA, 0x1002
 ADDRESSES = {"client": ("10.1.0.1/24", "fd00:1::1/64"), "server": ("10.1.0.2/24", "fd00:1::2/64")}
 HARDWARE = {"client": "02:00:00:00:00:0a", "server": "02:00:00:00:00:0b"}
@@ -37,7 +39,7 @@ def carries_tcp_data(frame):
     return total > header + (frame[14 + header + 12] >> 4) * 4
 
 
-def main(client, server, delay, lost):
+def main(client, server, delay, lost, late):
     taps = {"client": plug(client, "client"), "server": plug(server, "server")}
     other = {taps["client"]: taps["server"], taps["server"]: taps["client"]}
     cut = []
@@ -47,18 +49,22 @@ def main(client, server, delay, lost):
     while True:
         timeout = max(0, under_way[0][0] - time.monotonic()) if under_way else None
         for tap in select.select(list(other), [], [], timeout)[0]:
-            frame = os.read(tap, 2048)
+            frame, due = os.read(tap, 2048), time.monotonic() + delay
             if tap == taps["server"] and carries_tcp_data(frame):
                 counted += 1
                 if counted in lost:
                     continue
+                due += LATE_SECONDS * (counted in late)
             serial += 1
-            heapq.heappush(under_way, (time.monotonic() + delay, serial, other[tap], frame))
+            heapq.heappush(under_way, (due, serial, other[tap], frame))
         while under_way and under_way[0][0] <= time.monotonic():
             _, _, tap, frame = heapq.heappop(under_way)
             if not cut:
                 os.write(tap, frame)
 
 
-numbers = sys.argv[5] if sys.argv[4:5] == ["--lose"] else ""
-main(sys.argv[1], sys.argv[2], float(sys.argv[3]) / 1000, {int(n) for n in numbers.split(",") if n})
+def numbers_of(option):
+    return set(map(int, sys.argv[5].split(","))) if sys.argv[4:5] == [option] else set()
+
+
+main(sys.argv[1], sys.argv[2], float(sys.argv[3]) / 1000, numbers_of("--lose"), numbers_of("--late"))

@@ -1,32 +1,27 @@
-//! The batch: a block of a capture file's bytes, and where its packets lie.
+//! The batch: bytes of one capture file or of several, and where packets lie in them.
 //!
-//! In comes what a reader gives, appended to what was left of the block before. Made to be used again and again: its
-//! memory is kept, and zeroed once only.
+//! In comes what a reader gives, appended to what was left of the block before; or packets of several files, one by one.
+//! Made to be used again and again: its memory is kept, and zeroed once only.
 
 use std::io::{self, Read};
 
 use super::Packet;
 use crate::flow::PacketId;
+use crate::limits;
 
-/// A block of a capture and where its packets are. Made to be used again and again.
+/// Packets of one capture file, or of several in the order of their time. Made to be used again and again.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Which file: [`PacketId::file`].
-    pub(super) file: u32,
+    /// Which files: [`PacketId::file`]. [`Packet::source`] is an index of it.
+    pub(super) files: Vec<u32>,
     pub(super) packets: Vec<Packet>,
-    /// Only the first [`Self::filled`] are of the file. What lies behind them was zeroed once and is written over.
+    /// Only the first [`Self::filled`] are of a file. What lies behind them was zeroed once and is written over.
     buffer: Vec<u8>,
     filled: usize,
 }
 
 impl Batch {
-    /// Which file it is of: [`PacketId::file`].
-    #[must_use]
-    pub const fn file(&self) -> u32 {
-        self.file
-    }
-
-    /// The packets in the order of the file.
+    /// The packets in the order of analysis.
     #[must_use]
     pub fn packets(&self) -> &[Packet] {
         &self.packets
@@ -47,12 +42,14 @@ impl Batch {
 
     /// The identity of `packet`, which must be of this batch.
     #[must_use]
-    pub const fn id_of(&self, packet: &Packet) -> PacketId {
-        PacketId { file: self.file, number: packet.number }
+    pub fn id_of(&self, packet: &Packet) -> PacketId {
+        let file = self.files.get(usize::from(packet.source)).copied().unwrap_or_default();
+        PacketId { file, number: packet.number }
     }
 
     /// Empties it.
     pub(super) fn clear(&mut self) {
+        self.files.clear();
         self.packets.clear();
         self.filled = 0;
     }
@@ -60,6 +57,39 @@ impl Batch {
     /// The bytes, and where to put the packets that are in them.
     pub(super) fn parts(&mut self) -> (&[u8], &mut Vec<Packet>) {
         (self.buffer.get(..self.filled).unwrap_or_default(), &mut self.packets)
+    }
+
+    /// Whether it holds as much as several files may give to it.
+    pub(super) fn is_full(&self) -> bool {
+        self.filled >= limits::BATCH_BYTES || self.packets.len() > usize::from(u16::MAX)
+    }
+
+    /// The index of `file` in [`Self::files`], in which it is from now on.
+    pub(super) fn source(&mut self, file: u32) -> u16 {
+        let index = self.files.iter().rposition(|&known| known == file).unwrap_or_else(|| {
+            self.files.push(file);
+            self.files.len() - 1
+        });
+        // It is full long before it holds packets of that many files.
+        index as u16
+    }
+
+    /// Appends a copy of `packet`, which holds `bytes`, as one of the file with the index `source`.
+    pub(super) fn push(&mut self, packet: &Packet, bytes: &[u8], source: u16) {
+        // Its bytes end below the limit of a batch and of one record.
+        let offset = self.filled as u32;
+        self.append(bytes);
+        self.packets.push(Packet { offset, source, ..*packet });
+    }
+
+    /// Drops the first `count` packets; their bytes stay.
+    pub(super) fn drop_packets(&mut self, count: usize) {
+        self.packets.drain(..count.min(self.packets.len()));
+    }
+
+    /// Makes room for so many `bytes` at once.
+    pub(super) fn reserve(&mut self, bytes: usize) {
+        self.make_room(bytes);
     }
 
     /// Appends `bytes`.
@@ -99,7 +129,10 @@ impl Batch {
 
     fn make_room(&mut self, bytes: usize) -> &mut [u8] {
         let end = self.filled + bytes;
-        if self.buffer.len() < end {
+        if self.filled == 0 && self.buffer.len() < end {
+            // The allocator has zeros cheaper than they can be written.
+            self.buffer = vec![0; end];
+        } else if self.buffer.len() < end {
             self.buffer.resize(end, 0);
         }
         self.buffer.get_mut(self.filled..end).unwrap_or_default()

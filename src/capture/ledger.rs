@@ -10,7 +10,8 @@ use crate::flow::Timestamp;
 use crate::limits;
 
 /// What a sound file would have somewhere, and what this one has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}, found {found}")]
 pub(super) struct Mismatch {
     pub(super) expected: String,
     pub(super) found: String,
@@ -73,9 +74,9 @@ impl Ledger {
         self.file.bytes
     }
 
-    /// `bytes` more were read.
-    pub(super) const fn add_bytes(&mut self, bytes: u64) {
-        self.file.bytes += bytes;
+    /// So many `bytes` were read of the file so far.
+    pub(super) const fn set_bytes(&mut self, bytes: u64) {
+        self.file.bytes = bytes;
     }
 
     /// The number of the next packet.

@@ -1,21 +1,30 @@
-//! Captures: files, directories, standard input or any reader, in pcap or pcapng, to batches of packets.
+//! Captures: files, directories, standard input or any reader, in pcap or pcapng, compressed or not, to batches of packets.
 //!
 //! In come bytes, in large blocks and plain reads. Out go [`Batch`]es: the bytes of a block and where each packet lies in
-//! them. Nothing is copied but the tail of a block that ends inside a packet. What is wrong with a file is told in its
+//! them. Nothing is copied but the tail of a block that ends inside a packet, and packets of files that overlap in time. What is wrong with a file is told in its
 //! [`CaptureFile`] and never stops the others. The only user of pcap-parser.
 
 mod batch;
 mod captures;
+mod codec;
 mod input;
 mod interface;
+mod lane;
 mod ledger;
+#[cfg(test)]
+mod merge_tests;
 mod order;
 mod pcap;
 mod pcapng;
+mod queue;
+mod raw;
 mod reader;
 mod signature;
+mod source;
 mod walk;
 
+#[cfg(test)]
+mod archive_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -48,6 +57,8 @@ pub struct Packet {
     pub original: u32,
     /// What its first bytes are.
     pub link_type: LinkType,
+    /// Which of its batch's files it is of.
+    source: u16,
 }
 
 /// What became of one capture file.
@@ -59,7 +70,7 @@ pub struct CaptureFile {
     pub format: Option<Format>,
     /// Packets in it.
     pub packets: u64,
-    /// Bytes read of it.
+    /// Bytes read of it, as it is stored: compressed ones if it is compressed.
     pub bytes: u64,
     /// The earliest time of a packet.
     pub first_packet_at: Option<Timestamp>,
@@ -69,7 +80,7 @@ pub struct CaptureFile {
     pub link_types: Vec<LinkType>,
     /// Packets of which the capture holds less than was on the wire.
     pub truncated_packets: u64,
-    /// Bytes that belong to no sound record.
+    /// Bytes that belong to no sound record; of a compressed file, those that could not be unpacked too.
     pub damaged_bytes: u64,
     /// Packets that the capturing program says it dropped; `None` if it does not say.
     pub dropped_by_capture: Option<u64>,
@@ -137,7 +148,7 @@ pub enum Problem {
         expected: String,
         /// What this one has.
         found: String,
-        /// Bytes that were skipped to go on.
+        /// Bytes that were skipped to go on: of the file as it is stored, where it could not be unpacked.
         skipped: u64,
     },
 }

@@ -7,16 +7,16 @@ use super::writer::{PcapWriter, PcapngWriter};
 use super::*;
 use crate::limits;
 
-const START: u32 = 1_700_000_000;
+pub(super) const START: u32 = 1_700_000_000;
 
 /// A packet as a test sees it: number, nanoseconds, bytes, original length, link type.
-type Seen = (u64, i64, Vec<u8>, u32, u16);
+pub(super) type Seen = (u64, i64, Vec<u8>, u32, u16);
 
-fn read_inputs(inputs: Vec<Input>) -> (Vec<Seen>, Vec<CaptureFile>) {
+pub(super) fn read_inputs(inputs: Vec<Input>) -> (Vec<Seen>, Vec<CaptureFile>) {
     read_with(&mut Batch::default(), inputs)
 }
 
-fn read_with(batch: &mut Batch, inputs: Vec<Input>) -> (Vec<Seen>, Vec<CaptureFile>) {
+pub(super) fn read_with(batch: &mut Batch, inputs: Vec<Input>) -> (Vec<Seen>, Vec<CaptureFile>) {
     let mut captures = Captures::new(inputs);
     let mut seen = Vec::new();
     while captures.next_batch(batch) {
@@ -30,7 +30,7 @@ fn read_with(batch: &mut Batch, inputs: Vec<Input>) -> (Vec<Seen>, Vec<CaptureFi
     (seen, captures.into_files())
 }
 
-fn read_from(reader: impl Read + Send + 'static) -> (Vec<Seen>, CaptureFile) {
+pub(super) fn read_from(reader: impl Read + Send + 'static) -> (Vec<Seen>, CaptureFile) {
     let (seen, mut files) = read_inputs(vec![Input::reader("t", Box::new(reader))]);
     assert_eq!(files.len(), 1);
     let file = files.pop().unwrap();
@@ -39,16 +39,16 @@ fn read_from(reader: impl Read + Send + 'static) -> (Vec<Seen>, CaptureFile) {
     (seen, file)
 }
 
-fn read(bytes: &[u8]) -> (Vec<Seen>, CaptureFile) {
+pub(super) fn read(bytes: &[u8]) -> (Vec<Seen>, CaptureFile) {
     read_from(Cursor::new(bytes.to_vec()))
 }
 
-fn problems(file: &CaptureFile) -> Vec<String> {
+pub(super) fn problems(file: &CaptureFile) -> Vec<String> {
     file.problems.iter().map(ToString::to_string).collect()
 }
 
 /// Bytes that look like nothing.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub(super) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let next = |_| {
         state ^= state << 13;
@@ -59,12 +59,12 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
     (0..length).map(next).collect()
 }
 
-fn payload(index: u32) -> Vec<u8> {
+pub(super) fn payload(index: u32) -> Vec<u8> {
     noise(u64::from(index) + 1, 40 + index as usize * 7 % 100)
 }
 
 /// A pcap file of so many packets, and where each record begins.
-fn pcap_of(packets: u32, magic: u32, order: ByteOrder) -> (Vec<u8>, Vec<usize>) {
+pub(super) fn pcap_of(packets: u32, magic: u32, order: ByteOrder) -> (Vec<u8>, Vec<usize>) {
     let mut writer = PcapWriter::new(magic, order);
     let mut offsets = Vec::new();
     for index in 0..packets {
@@ -76,7 +76,7 @@ fn pcap_of(packets: u32, magic: u32, order: ByteOrder) -> (Vec<u8>, Vec<usize>) 
 }
 
 /// The same as pcapng.
-fn pcapng_of(packets: u32, order: ByteOrder) -> (Vec<u8>, Vec<usize>) {
+pub(super) fn pcapng_of(packets: u32, order: ByteOrder) -> (Vec<u8>, Vec<usize>) {
     let mut writer = PcapngWriter::new(order);
     writer.interface(1, 0, &[]);
     let mut offsets = Vec::new();
@@ -476,7 +476,7 @@ fn directories_give_their_captures_in_order() {
     while captures.next_batch(&mut batch) {
         packets.extend(batch.packets().iter().map(|packet| (batch.id_of(packet).file, packet.number)));
     }
-    assert_eq!(packets, [(0, 1), (0, 2), (1, 1), (1, 2), (2, 1), (2, 2)]);
+    assert_eq!(packets, [(0, 1), (1, 1), (2, 1), (0, 2), (1, 2), (2, 2)]);
     assert_eq!(captures.bytes_read(), bytes.len() as u64 * 3);
     let names: Vec<String> = captures.into_files().into_iter().map(|file| file.name).collect();
     assert_eq!(names, ["a.pcap", "b/deep/2.pcap", "c.pcap"].map(|name| path(name).to_string_lossy().into_owned()));
@@ -487,6 +487,39 @@ fn directories_without_captures_are_errors() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("notes.txt"), "no capture").unwrap();
     assert!(matches!(Input::expand(directory.path()), Err(Error::NoCaptures { .. })));
+}
+
+#[test]
+fn patterns_that_no_shell_expanded_are_expanded() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let (bytes, _) = pcap_of(2, 0xa1b2_c3d4, Little);
+    std::fs::create_dir(path("dir.pcap")).unwrap();
+    for name in ["b.pcap", "a.pcap", "c.pcap1", ".hidden.pcap", "dir.pcap/d", "odd[1].pcap", "notes.txt"] {
+        std::fs::write(path(name), &bytes).unwrap();
+    }
+    let expand = |pattern: &str| -> Vec<String> {
+        let inputs = Input::expand(path(pattern)).unwrap();
+        let prefix = format!("{}/", directory.path().display());
+        inputs.iter().map(|input| input.name().replace(&prefix, "")).collect()
+    };
+    assert_eq!(expand("*.pcap"), ["a.pcap", "b.pcap", "dir.pcap/d", "odd[1].pcap"]);
+    assert_eq!(expand("[ab].pcap"), ["a.pcap", "b.pcap"]);
+    assert_eq!(expand("c.pcap?"), ["c.pcap1"]);
+    assert_eq!(expand("odd[1].pcap"), ["odd[1].pcap"]);
+    let none = path("*.pcapng");
+    let text = Input::expand(&none).unwrap_err().to_string();
+    assert_eq!(
+        text,
+        format!("{}: expected a file, a directory or a pattern that matches one: nothing matches", none.display())
+    );
+    assert!(Input::expand(path("a[.pcap")).unwrap_err().to_string().contains("a[.pcap: expected a file"));
+}
+
+#[test]
+fn a_packet_takes_half_a_cache_line() {
+    // There is one for each captured packet: a field more is felt.
+    assert_eq!(size_of::<Packet>(), 32);
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl Out<'_> {
         let number = self.ledger.next_number();
         // The buffer holds a few records at most and so is far smaller than 4 GiB.
         let offset = at as u32;
-        self.packets.push(Packet { number, time, offset, captured, original, link_type });
+        self.packets.push(Packet { number, time, offset, captured, original, link_type, source: 0 });
     }
 }
 

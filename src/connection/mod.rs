@@ -13,6 +13,7 @@
 mod closing;
 mod findings;
 mod negotiation;
+mod probe;
 mod record;
 mod session;
 
@@ -25,6 +26,7 @@ use crate::tcp::{Application, Arrival, FlowStart, FlowSummary, Interest};
 use crate::websocket::Rule;
 
 use negotiation::{Negotiation, Outcome};
+use probe::Probe;
 use session::{Opening, Session};
 
 /// The protocol stack of one TCP connection.
@@ -42,8 +44,8 @@ pub struct Connection {
 
 #[derive(Debug)]
 enum Stage {
-    /// What is spoken is not known yet.
-    Probing,
+    /// What is spoken is not known yet. A connection whose beginning is not in the capture is searched for frames.
+    Probing(Option<Box<Probe>>),
     Negotiation(Box<Negotiation>),
     Session(Box<Session>),
     /// Nothing more is to be found, but there are refused attempts to tell.
@@ -62,7 +64,7 @@ impl Application for Connection {
     type Output = Vec<ConnectionRecord>;
 
     fn new(start: &FlowStart) -> Self {
-        Self { start: *start, stage: Stage::Probing, refused: Vec::new(), missed: 0, probed: 0 }
+        Self { start: *start, stage: Stage::Probing(None), refused: Vec::new(), missed: 0, probed: 0 }
     }
 
     fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival, _: &mut Self::Output) -> Interest {
@@ -76,8 +78,18 @@ impl Application for Connection {
     fn gap(&mut self, from: Direction, _: u64, length: u64, at: &Arrival, _: &mut Self::Output) -> Interest {
         self.missed += length;
         match &mut self.stage {
-            Stage::Probing | Stage::Over => {}
-            Stage::Negotiation(negotiation) => negotiation.gap(from, length, at),
+            Stage::Over => {}
+            Stage::Probing(probe) => {
+                if let Some(probe) = probe {
+                    probe.gap(from);
+                }
+            }
+            Stage::Negotiation(negotiation) => {
+                negotiation.gap(from, length, at);
+                if negotiation.is_lost() {
+                    self.stage = Stage::Probing(None);
+                }
+            }
             Stage::Session(session) => session.gap(from, length, at),
         }
         Interest::Keep
@@ -100,7 +112,7 @@ impl Application for Connection {
             self.stage = Stage::Session(Box::new(session));
         }
         match self.stage {
-            Stage::Probing | Stage::Over => {}
+            Stage::Probing(_) | Stage::Over => {}
             Stage::Negotiation(negotiation) => {
                 let opening = negotiation.into_unanswered();
                 output.extend(opening.map(|opening| opening.attempt(&self.start, summary, None, self.missed)));
@@ -122,9 +134,9 @@ impl Connection {
                     session.data(from, rest, at);
                     return Interest::Keep;
                 }
-                Stage::Probing => match self.probe(from, rest) {
+                Stage::Probing(_) => match self.probe(from, rest) {
                     Some(negotiation) => self.stage = Stage::Negotiation(Box::new(negotiation)),
-                    None => return self.not_http(rest.len()),
+                    None => return self.not_http(from, position, rest, at),
                 },
                 Stage::Negotiation(negotiation) => {
                     let (count, outcome) = negotiation.data(from, position, rest, at, &self.start, self.missed);
@@ -142,7 +154,7 @@ impl Connection {
         match outcome {
             Outcome::Read => {}
             Outcome::Upgraded(session) => self.stage = Stage::Session(session),
-            Outcome::Tunnel => self.stage = Stage::Probing,
+            Outcome::Tunnel => self.stage = Stage::Probing(None),
             Outcome::Over => return self.give_up(),
             Outcome::Refused { opening, answer } => {
                 self.refused.push(Refusal { opening: *opening, answer, missed: self.missed });
@@ -175,15 +187,30 @@ impl Connection {
         }
     }
 
-    /// A connection that does not begin with HTTP is no WebSocket; one that began before the capture may be anywhere.
-    fn not_http(&mut self, length: usize) -> Interest {
-        self.probed += length;
-        if self.start.syn_seen || self.probed > limits::PROBED_BYTES { self.give_up() } else { Interest::Keep }
+    /// A connection that does not begin with HTTP is no WebSocket; one whose beginning is missing may be anywhere.
+    fn not_http(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival) -> Interest {
+        if self.begins_in_capture() {
+            return self.give_up();
+        }
+        self.probed += bytes.len();
+        let Stage::Probing(probe) = &mut self.stage else { return Interest::Keep };
+        let probe = probe.get_or_insert_with(|| Box::new(Probe::new()));
+        if let Some(session) = probe.data(from, offset, bytes, at, &self.start) {
+            self.stage = Stage::Session(Box::new(session));
+        } else if self.probed > limits::PROBED_BYTES {
+            return self.give_up();
+        }
+        Interest::Keep
     }
 
+    const fn begins_in_capture(&self) -> bool {
+        self.start.syn_seen && self.missed == 0
+    }
+
+    /// What was taken for HTTP is not, or nothing was found for long.
     fn give_up(&mut self) -> Interest {
-        if !self.start.syn_seen && self.probed <= limits::PROBED_BYTES {
-            self.stage = Stage::Probing;
+        if !self.begins_in_capture() && self.probed <= limits::PROBED_BYTES {
+            self.stage = Stage::Probing(None);
             return Interest::Keep;
         }
         self.stage = Stage::Over;

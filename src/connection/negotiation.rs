@@ -90,6 +90,11 @@ impl Negotiation {
         self.client
     }
 
+    /// Whether heads are no longer found in either direction, so that an upgrade may have gone by.
+    pub(super) const fn is_lost(&self) -> bool {
+        self.requests.is_lost() && self.responses.is_lost()
+    }
+
     /// The upgrade request that waits for its answer, if there is one: the capture ends before it.
     pub(super) fn into_unanswered(self) -> Option<Opening> {
         self.waiting.into_iter().find_map(|waiting| match waiting {

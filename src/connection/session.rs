@@ -2,7 +2,7 @@
 
 use crate::flow::{Direction, PerRole, Role};
 use crate::tcp::{Arrival, FlowStart, FlowSummary};
-use crate::websocket::{Decoder, Rule};
+use crate::websocket::{Decoder, Found, Rule};
 
 use super::closing::{self, Circumstances};
 use super::findings::Findings;
@@ -98,6 +98,12 @@ impl Session {
     pub(super) fn data(&mut self, from: Direction, bytes: &[u8], at: &Arrival) {
         let sender = self.opening.role_of(from);
         self.decoders.get_mut(sender).feed(bytes, *at, &mut self.findings.of(sender));
+    }
+
+    /// Goes on where a search has found a frame.
+    pub(super) fn resume(&mut self, found: Found<Arrival>) {
+        let sender = found.sender;
+        self.decoders.get_mut(sender).resume(found, &mut self.findings.of(sender));
     }
 
     pub(super) fn gap(&mut self, from: Direction, length: u64, at: &Arrival) {

@@ -156,7 +156,7 @@ impl ConnectionBuilder {
         self.ended_at(NOON + 2 * SECOND)
     }
 
-    /// A text message of the client that is not UTF-8.
+    /// A text message of the client that is not UTF-8, and a breach of a rule.
     pub(crate) fn invalid_text(mut self) -> Self {
         self.0.invalid_utf8_count += 1;
         self.0.invalid_utf8.push(InvalidUtf8 {
@@ -171,7 +171,7 @@ impl ConnectionBuilder {
             peer_close_code: Some(CloseCode(1007)),
             peer_reaction_ms: Some(1.25),
         });
-        self.violation(Rule::InvalidText)
+        self.violation(Rule::ReservedBits)
     }
 
     /// A breach of `rule` by the client.

@@ -94,6 +94,12 @@ impl Reader {
         matches!(&self.state, State::Head(read) if read.is_empty())
     }
 
+    /// Whether the place in the stream is not known, and a head is waited for.
+    #[must_use]
+    pub const fn is_lost(&self) -> bool {
+        matches!(self.state, State::Lost)
+    }
+
     /// What follows the head that was just read.
     pub fn body(&mut self, body: Body) {
         self.state = if body == Body::Length(0) { State::default() } else { State::Body(body) };

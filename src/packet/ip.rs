@@ -11,6 +11,7 @@ use etherparse::{
     ip_number,
 };
 
+use super::fragments::Place;
 use super::view::View;
 use super::{Addresses, Layer};
 use crate::limits;
@@ -33,10 +34,15 @@ pub(super) fn v4(view: &mut View<'_>, addresses: &mut Addresses) -> Option<Layer
         length => view.limit(usize::from(length)),
     }
     view.skip(header.slice().len())?;
-    if header.is_fragmenting_payload() {
-        return Some(Layer::Other);
-    }
     *addresses = Addresses { source: mapped(header.source_addr()), destination: mapped(header.destination_addr()) };
+    if header.is_fragmenting_payload() {
+        return Some(Layer::Fragment(Place {
+            identification: u32::from(header.identification()),
+            protocol: header.protocol(),
+            offset: header.fragments_offset(),
+            more: header.more_fragments(),
+        }));
+    }
     carried(header.protocol(), view)
 }
 
@@ -58,7 +64,7 @@ pub(super) fn v6(view: &mut View<'_>, addresses: &mut Addresses) -> Option<Layer
 /// The extension headers of IPv6 are stepped over, in any order. IPv4 shares the authentication header with them, and
 /// the numbers of the others are not used for anything else in it.
 #[inline]
-fn carried(mut protocol: IpNumber, view: &mut View<'_>) -> Option<Layer> {
+pub(super) fn carried(mut protocol: IpNumber, view: &mut View<'_>) -> Option<Layer> {
     for _ in 0..=limits::EXTENSION_HEADERS {
         let length;
         (protocol, length) = match protocol {
@@ -69,9 +75,15 @@ fn carried(mut protocol: IpNumber, view: &mut View<'_>) -> Option<Layer> {
             ip_number::GRE => return Some(Layer::Gre),
             ip_number::IPV6_FRAG => {
                 let header = Ipv6FragmentHeaderSlice::from_slice(view.bytes()).ok()?;
-                // What lies behind it may be the middle of anything. An atomic fragment (RFC 6946) is a whole packet.
+                // An atomic fragment (RFC 6946) is a whole packet.
                 if header.is_fragmenting_payload() {
-                    return Some(Layer::Other);
+                    view.skip(header.slice().len())?;
+                    return Some(Layer::Fragment(Place {
+                        identification: header.identification(),
+                        protocol: header.next_header(),
+                        offset: header.fragment_offset(),
+                        more: header.more_fragments(),
+                    }));
                 }
                 (header.next_header(), header.slice().len())
             }
@@ -226,7 +238,7 @@ mod tests {
         const MORE_FRAGMENTS: u16 = 0x2000;
         assert_tcp(RAW, &tcp4_with(6, DO_NOT_FRAGMENT));
         for fragment in [MORE_FRAGMENTS, MORE_FRAGMENTS | 100, 100] {
-            assert_eq!(whole(RAW, &tcp4_with(6, fragment)), Decoded::Other);
+            assert!(matches!(whole(RAW, &tcp4_with(6, fragment)), Decoded::Fragment(_)));
         }
     }
 
@@ -237,7 +249,7 @@ mod tests {
             for next in [6, 0, 60] {
                 let mut header = fragment(offset_and_more);
                 header[0] = next;
-                assert_eq!(whole(RAW, &ipv6(44, &joined(&[&header, &[0xff; 30]]))), Decoded::Other);
+                assert!(matches!(whole(RAW, &ipv6(44, &joined(&[&header, &[0xff; 30]]))), Decoded::Fragment(_)));
             }
         }
     }

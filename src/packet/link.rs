@@ -152,7 +152,6 @@ mod tests {
         ETHERNET, PAYLOAD, RAW, assert_tcp, ethernet, joined, payload, segment, tcp4, tcp6, whole,
     };
     use crate::capture::LinkType;
-    use crate::flow::FlowKey;
 
     const LINUX_COOKED: LinkType = LinkType(113);
     const LINUX_COOKED_2: LinkType = LinkType(276);
@@ -168,8 +167,7 @@ mod tests {
     fn scope(link_type: LinkType, frame: &[u8]) -> u32 {
         let found = segment(link_type, frame);
         assert_eq!(payload(frame, &found), PAYLOAD);
-        let key = |scope| FlowKey::of(found.key.low(), found.key.high(), scope).0;
-        (0..1 << 24).find(|&scope| key(scope) == found.key).unwrap()
+        found.scope
     }
 
     fn linux_cooked(hardware: u16, protocol: u16, payload: &[u8]) -> Vec<u8> {

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `link` | Ethernet, VLAN tags, LLC/SNAP, Linux cooked, BSD loopback, PPP, PPPoE, MPLS |
 //! | `ip` | IPv4, IPv6 and its extension headers |
+//! | `fragments` | packets that came in parts |
 //! | `tunnel` | GRE, ERSPAN, UDP and what it carries: VXLAN, GENEVE, GTP-U |
 //! | `tcp` | TCP, where the walk ends |
 //!
@@ -18,6 +19,7 @@
 //! for a damaged header, and what leads to it: a link type in `Layer::first`, an EtherType in `link::ethertype`, a
 //! protocol in `ip::carried` or a port in `tunnel::udp`.
 
+mod fragments;
 mod ip;
 mod link;
 mod tcp;
@@ -33,6 +35,8 @@ use crate::capture::LinkType;
 use crate::flow::{Direction, FlowKey};
 use crate::limits;
 
+use fragments::Place;
+pub use fragments::{Datagram, Fragment, Fragments};
 use view::View;
 
 /// What `packet` is, of which `original` bytes were on the wire and `packet.len()` were captured.
@@ -41,14 +45,22 @@ use view::View;
 /// is not believed.
 #[must_use]
 pub fn decode(link_type: LinkType, packet: &[u8], original: u32) -> Decoded {
-    walk(link_type, packet, original).unwrap_or(Decoded::Undecoded)
+    let layer = Layer::first(link_type);
+    let view = View::new(packet, original);
+    layer.and_then(|layer| walk(layer, view, Addresses::default())).unwrap_or(Decoded::Undecoded)
 }
 
-/// Goes from layer to layer; `None` for a header that is damaged or cut off.
-fn walk(link_type: LinkType, packet: &[u8], original: u32) -> Option<Decoded> {
-    let mut layer = Layer::first(link_type)?;
-    let mut view = View::new(packet, original);
-    let mut addresses = Addresses::default();
+/// What a packet carried that came in fragments. Offsets in the answer count from the start of [`Datagram::bytes`].
+#[must_use]
+pub fn decode_datagram(datagram: &Datagram) -> Decoded {
+    let mut view = View::new(&datagram.bytes, 0);
+    view.enter(datagram.scope);
+    let layer = ip::carried(datagram.protocol, &mut view);
+    layer.and_then(|layer| walk(layer, view, datagram.addresses)).unwrap_or(Decoded::Undecoded)
+}
+
+/// Goes from layer to layer; `None` where headers are damaged, cut off or too many.
+fn walk(mut layer: Layer, mut view: View<'_>, mut addresses: Addresses) -> Option<Decoded> {
     for _ in 0..limits::PACKET_LAYERS {
         layer = match layer {
             Layer::Ethernet => link::ethernet(&mut view),
@@ -65,11 +77,20 @@ fn walk(link_type: LinkType, packet: &[u8], original: u32) -> Option<Decoded> {
             Layer::Ipv6 => ip::v6(&mut view, &mut addresses),
             Layer::Gre => tunnel::gre(&mut view),
             Layer::Udp => tunnel::udp(&mut view),
+            Layer::Fragment(place) => return fragment(&view, addresses, place).map(Decoded::Fragment),
             Layer::Tcp => return tcp::segment(view, &addresses).map(Decoded::Segment),
             Layer::Other => return Some(Decoded::Other),
         }?;
     }
     None
+}
+
+/// The fragment in `view`; `None` if it was not captured whole, since nothing can be made of it then.
+fn fragment(view: &View<'_>, addresses: Addresses, place: Place) -> Option<Fragment> {
+    let payload = view.captured();
+    let whole = payload.len() == view.wire_length();
+    let payload = u32::try_from(payload.start).ok()?..u32::try_from(payload.end).ok()?;
+    whole.then(|| Fragment::new(addresses, view.scope(), place, payload))
 }
 
 /// What the next bytes are.
@@ -88,6 +109,8 @@ enum Layer {
     Ip,
     Ipv4,
     Ipv6,
+    /// A part of an IP packet.
+    Fragment(Place),
     Gre,
     Udp,
     Tcp,
@@ -115,7 +138,7 @@ impl Layer {
 }
 
 /// The addresses in the innermost IP header so far, those of IPv4 in their IPv4-mapped IPv6 form.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Addresses {
     source: [u8; 16],
     destination: [u8; 16],
@@ -126,7 +149,9 @@ struct Addresses {
 pub enum Decoded {
     /// A TCP segment.
     Segment(Segment),
-    /// Something sound that is not TCP: ARP, UDP, a later fragment of an IP packet.
+    /// A part of an IP packet, which may be one of TCP: see [`Fragments`].
+    Fragment(Fragment),
+    /// Something sound that is not TCP, such as ARP or UDP.
     Other,
     /// Headers that are damaged, cut off before TCP's ports and numbers, or of a link type that is not known.
     Undecoded,
@@ -137,6 +162,8 @@ pub enum Decoded {
 pub struct Segment {
     /// The flow that it belongs to.
     pub key: FlowKey,
+    /// Tells networks apart that use the same addresses: 0 for none, else made of VLAN and tunnel identifiers.
+    pub scope: u32,
     /// Which of the flow's ends sent it.
     pub direction: Direction,
     /// SYN, FIN, RST, ACK.
@@ -145,6 +172,8 @@ pub struct Segment {
     pub sequence: u32,
     /// The sequence number that its sender expects next; meaningful with [`Flags::ACK`] only.
     pub acknowledgement: u32,
+    /// Length of its header in bytes, options included. It lies just before the payload.
+    pub header: u8,
     /// Where its payload lies in the packet, as far as it was captured.
     pub payload: Range<u32>,
     /// Payload bytes after those, which were on the wire and not captured.
@@ -272,7 +301,7 @@ mod tests {
                     }
                     // Without its whole header a tunnel is taken for any other UDP.
                     (Decoded::Undecoded | Decoded::Other, None) => {}
-                    (other, Some(_)) => panic!("{other:?} after more bytes"),
+                    (other, _) => panic!("{other:?} after more bytes"),
                 }
             }
             assert_eq!(seen.map(|segment| segment.cut), Some(PAYLOAD.len() as u32), "link type {link_type}");

@@ -18,13 +18,15 @@ pub(super) fn segment(mut view: View<'_>, addresses: &Addresses) -> Option<Segme
 
     let source = Endpoint::from_v6(addresses.source, u16::from_be_bytes([s0, s1]));
     let destination = Endpoint::from_v6(addresses.destination, u16::from_be_bytes([d0, d1]));
-    let (key, direction) = FlowKey::of(source, destination, view.scope());
+    let (key, direction) = FlowKey::of(source, destination);
     Some(Segment {
         key,
+        scope: view.scope(),
         direction,
         flags: Flags(flags),
         sequence: u32::from_be_bytes([q0, q1, q2, q3]),
         acknowledgement: u32::from_be_bytes([a0, a1, a2, a3]),
+        header: u8::try_from(header_length).ok()?,
         payload: u32::try_from(payload.start).ok()?..u32::try_from(payload.end).ok()?,
         cut: u32::try_from(cut).ok()?,
     })

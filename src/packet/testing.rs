@@ -89,8 +89,9 @@ pub(super) fn assert_tcp(link_type: LinkType, packet: &[u8]) {
     assert_eq!((segment.sequence, segment.acknowledgement, segment.cut), (1000, 2000, 0));
     let (v4, v6) = (Endpoint::from_v4, Endpoint::from_v6);
     let expected = match segment.key.low().ip().is_ipv4() {
-        true => FlowKey::of(v4([10, 0, 0, 1], 50000), v4([10, 0, 0, 2], 80), 0),
-        false => FlowKey::of(v6(address6(1), 50000), v6(address6(2), 80), 0),
+        true => FlowKey::of(v4([10, 0, 0, 1], 50000), v4([10, 0, 0, 2], 80)),
+        false => FlowKey::of(v6(address6(1), 50000), v6(address6(2), 80)),
     };
     assert_eq!((segment.key, segment.direction), expected);
+    assert_eq!(segment.scope, 0);
 }

@@ -67,6 +67,11 @@ impl<'a> View<'a> {
         self.end = self.start + length.min(self.wire_length());
     }
 
+    /// Notes that the whole lies in networks with this [`Self::scope`].
+    pub(super) const fn enter(&mut self, scope: u32) {
+        self.scope = scope;
+    }
+
     /// Notes that what is left belongs to the VLAN `id`. Number 0 is no VLAN but a priority (IEEE 802.1Q section 9.6).
     pub(super) fn enter_vlan(&mut self, id: u16) {
         if id != 0 {

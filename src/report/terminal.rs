@@ -381,7 +381,7 @@ close code                       closes   share  client  server
 
 Refused, by HTTP status: 403 × 1
 Invalid UTF-8: 1 in 1 connection
-Violations: 2 in 2 connections: invalid-text × 1, masked-server-frame × 1
+Violations: 2 in 2 connections: masked-server-frame × 1, reserved-bits × 1
 
 Closes other than 1000, 1001 and 1005, by endpoint
   2 of 4  chat.example/ws at 10.0.0.2:80

@@ -5,6 +5,7 @@
 //! that wait for a hole are copied. Stream offsets count bytes from 0 at the first one after the SYN, or at the first
 //! one seen of a connection that began before the capture.
 
+mod checksum;
 mod reassembler;
 mod sequence;
 mod table;

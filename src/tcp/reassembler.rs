@@ -314,3 +314,462 @@ impl Waiting {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
+    use super::*;
+    use crate::flow::{PacketId, Timestamp};
+
+    /// What a sink was told, in a few words: `0 data abc`, `3 gap 5`, `8 conflict`.
+    #[derive(Default)]
+    struct Log(Vec<String>);
+
+    impl Sink for Log {
+        fn data(&mut self, offset: u64, bytes: &[u8], _: &Arrival) {
+            self.0.push(format!("{offset} data {}", bytes.escape_ascii()));
+        }
+
+        fn gap(&mut self, offset: u64, length: u64, _: &Arrival) {
+            self.0.push(format!("{offset} gap {length}"));
+        }
+
+        fn conflict(&mut self, offset: u64, _: &Arrival) {
+            self.0.push(format!("{offset} conflict"));
+        }
+    }
+
+    /// One direction under test. Positions count bytes from its first one.
+    struct Stream<S> {
+        first: SequenceNumber,
+        reassembler: Reassembler,
+        packets: u64,
+        sink: S,
+    }
+
+    impl<S: Sink + Default> Stream<S> {
+        fn new() -> Self {
+            Self::from(1000)
+        }
+
+        fn from(first: u32) -> Self {
+            let first = SequenceNumber(first);
+            Self { first, reassembler: Reassembler::new(first, false), packets: 0, sink: S::default() }
+        }
+
+        /// The next packet's arrival.
+        fn arrival(&mut self) -> Arrival {
+            self.packets += 1;
+            at(self.packets)
+        }
+
+        fn sequence(&self, position: i64) -> SequenceNumber {
+            self.first.plus(position as u32)
+        }
+
+        fn segment(mut self, position: i64, bytes: &[u8]) -> Self {
+            self.put(position, bytes, 0, false);
+            self
+        }
+
+        fn cut(mut self, position: i64, bytes: &[u8], cut: u32) -> Self {
+            self.put(position, bytes, cut, false);
+            self
+        }
+
+        fn fin(mut self, position: i64, bytes: &[u8]) -> Self {
+            self.put(position, bytes, 0, true);
+            self
+        }
+
+        fn put(&mut self, position: i64, bytes: &[u8], cut: u32, fin: bool) {
+            let (sequence, at) = (self.sequence(position), self.arrival());
+            self.reassembler.segment(sequence, bytes, cut, fin, &at, &mut self.sink);
+        }
+
+        fn ack(mut self, position: i64) -> Self {
+            self.acknowledge(position);
+            self
+        }
+
+        fn acknowledge(&mut self, position: i64) {
+            let (sequence, at) = (self.sequence(position), self.arrival());
+            self.reassembler.acknowledge(sequence, &at, &mut self.sink);
+        }
+
+        fn end(mut self) -> S {
+            let at = self.arrival();
+            self.reassembler.finish(&at, &mut self.sink);
+            self.sink
+        }
+    }
+
+    fn at(number: u64) -> Arrival {
+        Arrival { packet: PacketId { file: 0, number }, time: Timestamp::default(), acknowledged: None }
+    }
+
+    fn stream() -> Stream<Log> {
+        Stream::new()
+    }
+
+    #[track_caller]
+    fn assert_log(log: &Log, expected: &[&str]) {
+        assert_eq!(log.0, expected);
+    }
+
+    #[test]
+    fn in_order_segments_are_handed_on_at_once() {
+        let stream = stream().segment(0, b"abc").segment(3, b"de");
+        assert_log(&stream.sink, &["0 data abc", "3 data de"]);
+    }
+
+    #[test]
+    fn sequence_numbers_wrap_around() {
+        let stream = Stream::<Log>::from(u32::MAX - 1).segment(0, b"ab").segment(4, b"e").segment(2, b"cd").ack(5);
+        assert_log(&stream.sink, &["0 data ab", "2 data cd", "4 data e"]);
+        assert_eq!(stream.reassembler.offset_of(SequenceNumber(3)), Some(5));
+    }
+
+    #[test]
+    fn offsets_before_the_first_byte_are_none() {
+        let stream = stream().segment(0, b"abc");
+        assert_eq!(stream.reassembler.offset_of(stream.sequence(0)), Some(0));
+        assert_eq!(stream.reassembler.offset_of(stream.sequence(-1)), None);
+    }
+
+    #[test]
+    fn hole_that_is_filled_leaves_no_trace() {
+        let stream = stream().segment(0, b"ab").segment(4, b"ef").segment(2, b"cd");
+        assert_log(&stream.sink, &["0 data ab", "2 data cd", "4 data ef"]);
+    }
+
+    #[test]
+    fn first_copy_of_overlapping_bytes_wins() {
+        let stream = stream().segment(2, b"cd").segment(1, b"bcde").segment(0, b"a");
+        assert_log(&stream.sink, &["0 data a", "1 data b", "2 data cd", "4 data e"]);
+    }
+
+    #[test]
+    fn differing_copy_is_told_and_not_used() {
+        let stream = stream().segment(1, b"bcd").segment(2, b"XYz").segment(0, b"a");
+        assert_log(&stream.sink, &["2 conflict", "0 data a", "1 data bcd", "4 data z"]);
+    }
+
+    #[test]
+    fn retransmission_of_old_bytes_adds_its_new_ones_only() {
+        let stream = stream().segment(0, b"abc").segment(0, b"abc").segment(1, b"bcde").segment(-2, b"yz");
+        assert_log(&stream.sink, &["0 data abc", "3 data de"]);
+    }
+
+    #[test]
+    fn keep_alive_and_zero_window_probe_are_no_data() {
+        let keep_alive = stream().segment(0, b"abc").segment(2, b"\0").segment(2, b"").ack(3);
+        assert_log(&keep_alive.end(), &["0 data abc"]);
+        let probe = stream().segment(0, b"abc").segment(3, b"d").segment(3, b"d").segment(3, b"def");
+        assert_log(&probe.end(), &["0 data abc", "3 data d", "4 data ef"]);
+    }
+
+    #[test]
+    fn hole_becomes_a_gap_when_the_peer_acknowledges_past_it_and_not_before() {
+        let waiting = stream().segment(0, b"ab").segment(4, b"ef").ack(2);
+        assert_log(&waiting.sink, &["0 data ab"]);
+        assert_log(&waiting.ack(4).sink, &["0 data ab", "2 gap 2", "4 data ef"]);
+    }
+
+    #[test]
+    fn acknowledgement_into_what_waits_gives_up_what_lies_before_it_only() {
+        let stream = stream().segment(2, b"c").segment(5, b"f").ack(3);
+        assert_log(&stream.sink, &["0 gap 2", "2 data c"]);
+        assert_log(&stream.segment(3, b"de").sink, &["0 gap 2", "2 data c", "3 data de", "5 data f"]);
+    }
+
+    #[test]
+    fn acknowledged_bytes_that_nobody_saw_are_a_gap() {
+        assert_log(&stream().segment(0, b"ab").ack(10).sink, &["0 data ab", "2 gap 8"]);
+    }
+
+    #[test]
+    fn bytes_that_come_after_their_gap_are_too_late() {
+        assert_log(&stream().ack(3).segment(0, b"abcd").sink, &["0 gap 3", "3 data d"]);
+    }
+
+    #[test]
+    fn acknowledgement_one_past_the_end_is_a_lost_fin_and_no_gap() {
+        let stream = stream().segment(0, b"ab").ack(3);
+        assert_log(&stream.sink, &["0 data ab"]);
+        assert_log(&stream.end(), &["0 data ab"]);
+    }
+
+    #[test]
+    fn single_acknowledged_byte_is_a_gap_once_something_follows_it() {
+        assert_log(&stream().segment(0, b"ab").ack(3).segment(3, b"d").sink, &["0 data ab", "2 gap 1", "3 data d"]);
+    }
+
+    #[test]
+    fn acknowledgement_of_the_fin_is_no_gap() {
+        let stream = stream().fin(0, b"ab").ack(3);
+        assert!(stream.reassembler.is_finished());
+        assert_log(&stream.end(), &["0 data ab"]);
+    }
+
+    #[test]
+    fn fin_before_the_hole_is_filled_waits_for_it() {
+        let stream = stream().segment(0, b"a").fin(3, b"d");
+        assert!(!stream.reassembler.is_finished());
+        let stream = stream.segment(1, b"bc");
+        assert!(stream.reassembler.is_finished());
+        assert_log(&stream.sink, &["0 data a", "1 data bc", "3 data d"]);
+    }
+
+    #[test]
+    fn bare_fin_behind_a_hole_shows_its_length_at_the_end() {
+        assert_log(&stream().segment(0, b"a").fin(5, b"").end(), &["0 data a", "1 gap 4"]);
+    }
+
+    #[test]
+    fn what_waits_at_the_end_is_handed_on_with_its_gaps() {
+        let log = stream().segment(0, b"a").segment(2, b"c").segment(5, b"f").end();
+        assert_log(&log, &["0 data a", "1 gap 1", "2 data c", "3 gap 2", "5 data f"]);
+    }
+
+    #[test]
+    fn payload_cut_by_the_snap_length_is_bytes_and_a_gap() {
+        let stream = stream().cut(0, b"ab", 3).segment(5, b"f");
+        assert_log(&stream.sink, &["0 data ab", "2 gap 3", "5 data f"]);
+    }
+
+    #[test]
+    fn cut_payload_that_waits_keeps_its_gap() {
+        let stream = stream().cut(2, b"c", 2).segment(0, b"ab").segment(5, b"f");
+        assert_log(&stream.sink, &["0 data ab", "2 data c", "3 gap 2", "5 data f"]);
+    }
+
+    #[test]
+    fn cut_retransmission_adds_what_it_has_beyond_the_old_bytes() {
+        assert_log(&stream().segment(0, b"abc").cut(0, b"ab", 4).sink, &["0 data abc", "3 gap 3"]);
+        assert_log(&stream().segment(0, b"abc").cut(0, b"ab", 1).sink, &["0 data abc"]);
+    }
+
+    #[test]
+    fn guess_made_from_a_keep_alive_is_mended() {
+        let mut tentative = stream();
+        tentative.reassembler = Reassembler::new(tentative.first, true);
+        assert_log(&tentative.ack(1).segment(1, b"abc").ack(4).end(), &["0 data abc"]);
+        assert_log(&stream().ack(2).segment(2, b"abc").end(), &["0 gap 2", "2 data abc"]);
+    }
+
+    #[test]
+    fn segments_beyond_the_largest_window_are_strays() {
+        let far = limits::WINDOW_BYTES.cast_signed() + 1;
+        assert_log(&stream().segment(0, b"a").segment(far + 1, b"x").ack(far + 1).end(), &["0 data a"]);
+    }
+
+    #[test]
+    fn hole_is_given_up_when_too_many_bytes_wait() {
+        let block = vec![b'x'; 64 << 10];
+        let mut stream = Stream::<Sizes>::new();
+        let blocks = (limits::OUT_OF_ORDER_BYTES / block.len()) as i64;
+        for index in 0..blocks {
+            stream.put(1 + index * block.len() as i64, &block, 0, false);
+        }
+        assert_eq!((stream.sink.data, stream.sink.gap), (0, 0), "at the limit it still waits");
+        stream.put(1 + blocks * block.len() as i64, b"y", 0, false);
+        assert_eq!((stream.sink.data, stream.sink.gap), (limits::OUT_OF_ORDER_BYTES as u64 + 1, 1));
+    }
+
+    #[test]
+    fn holes_are_given_up_when_too_many_segments_wait() {
+        let mut stream = Stream::<Sizes>::new();
+        for index in 0..limits::OUT_OF_ORDER_SEGMENTS as i64 {
+            stream.put(1 + 2 * index, b"x", 0, false);
+        }
+        assert_eq!(stream.sink.gap, 0);
+        stream.put(1 + 2 * limits::OUT_OF_ORDER_SEGMENTS as i64, b"x", 0, false);
+        assert_eq!((stream.sink.data, stream.sink.gap), (1, 1), "one hole is enough");
+    }
+
+    /// Counts bytes.
+    #[derive(Default)]
+    struct Sizes {
+        data: u64,
+        gap: u64,
+    }
+
+    impl Sink for Sizes {
+        fn data(&mut self, offset: u64, bytes: &[u8], _: &Arrival) {
+            assert_eq!(offset, self.data + self.gap);
+            self.data += bytes.len() as u64;
+        }
+
+        fn gap(&mut self, offset: u64, length: u64, _: &Arrival) {
+            assert_eq!(offset, self.data + self.gap);
+            self.gap += length;
+        }
+
+        fn conflict(&mut self, _: u64, _: &Arrival) {}
+    }
+
+    /// What became of each byte of the stream, in order: `None` for those in gaps.
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Bytes(Vec<Option<u8>>);
+
+    impl Sink for Bytes {
+        fn data(&mut self, offset: u64, bytes: &[u8], _: &Arrival) {
+            assert_eq!(offset, self.0.len() as u64, "in order and without holes");
+            assert!(!bytes.is_empty());
+            self.0.extend(bytes.iter().map(|byte| Some(*byte)));
+        }
+
+        fn gap(&mut self, offset: u64, length: u64, _: &Arrival) {
+            assert_eq!(offset, self.0.len() as u64, "in order and without holes");
+            assert!(length > 0);
+            self.0.resize(self.0.len() + length as usize, None);
+        }
+
+        fn conflict(&mut self, _: u64, _: &Arrival) {}
+    }
+
+    /// The same, naively: a map from offset to the first copy, and how far it was handed on.
+    #[derive(Default)]
+    struct Model {
+        /// `None` where the first copy was cut off.
+        first_copies: BTreeMap<usize, Option<u8>>,
+        handed_on: Vec<Option<u8>>,
+        acknowledged: usize,
+        fin: Option<usize>,
+    }
+
+    impl Model {
+        fn segment(&mut self, start: usize, bytes: &[u8], cut: usize, fin: bool) {
+            let content = bytes.iter().map(|byte| Some(*byte)).chain(std::iter::repeat_n(None, cut));
+            for (offset, byte) in (start..).zip(content) {
+                self.first_copies.entry(offset).or_insert(byte);
+            }
+            if fin {
+                self.fin.get_or_insert(start + bytes.len() + cut);
+            }
+            self.hand_on();
+        }
+
+        fn acknowledge(&mut self, offset: usize) {
+            self.acknowledged = self.acknowledged.max(offset);
+            self.hand_on();
+        }
+
+        fn hand_on(&mut self) {
+            let acknowledged = self.fin.map_or(self.acknowledged, |fin| self.acknowledged.min(fin));
+            loop {
+                let next = self.handed_on.len();
+                let later = self.first_copies.range(next..).next().map(|(offset, _)| *offset);
+                let perhaps_fin = later.is_none() && self.fin.is_none() && acknowledged == next + 1;
+                match self.first_copies.get(&next) {
+                    Some(byte) => self.handed_on.push(*byte),
+                    None if next < acknowledged && !perhaps_fin => {
+                        self.handed_on.resize(later.map_or(acknowledged, |later| later.min(acknowledged)), None);
+                    }
+                    None => return,
+                }
+            }
+        }
+
+        fn end(mut self) -> Bytes {
+            let last = self.first_copies.last_key_value().map_or(0, |(offset, _)| offset + 1);
+            self.acknowledged = last.max(self.fin.unwrap_or_default()).max(self.handed_on.len());
+            let end = self.acknowledged;
+            for offset in self.handed_on.len()..end {
+                self.handed_on.push(self.first_copies.get(&offset).copied().flatten());
+            }
+            Bytes(self.handed_on)
+        }
+    }
+
+    const SENT: usize = 600;
+
+    /// The byte that was sent at `offset`.
+    fn sent(offset: usize) -> u8 {
+        (offset * 7 % 251) as u8
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Segment { start: usize, length: usize, cut: usize, forged: bool },
+        Acknowledge(usize),
+        Fin,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let segment = (0..SENT, 0_usize..60, 0_usize..9, any::<bool>()).prop_map(|(start, length, cut, forged)| {
+            let length = length.min(SENT - start);
+            // Two of three segments are whole.
+            let cut = cut.saturating_sub(5).min(length);
+            Step::Segment { start, length: length - cut, cut, forged }
+        });
+        prop_oneof![8 => segment, 1 => (0..=SENT).prop_map(Step::Acknowledge), 1 => Just(Step::Fin)]
+    }
+
+    proptest! {
+        #[test]
+        fn any_segments_give_what_a_naive_model_gives(
+            first in prop_oneof![any::<u32>(), (0..SENT as u32).prop_map(|back| u32::MAX - back)],
+            steps in proptest::collection::vec(step(), 0..60),
+        ) {
+            let mut stream = Stream::<Bytes>::from(first);
+            let mut model = Model::default();
+            for step in steps {
+                match step {
+                    Step::Segment { start, length, cut, forged } => {
+                        let bytes: Vec<u8> = (start..start + length).map(|at| sent(at) ^ u8::from(forged)).collect();
+                        stream.put(start as i64, &bytes, cut as u32, false);
+                        model.segment(start, &bytes, cut, false);
+                    }
+                    Step::Acknowledge(offset) => {
+                        stream.acknowledge(offset as i64);
+                        model.acknowledge(offset);
+                    }
+                    Step::Fin => {
+                        stream.put(SENT as i64, b"", 0, true);
+                        model.segment(SENT, b"", 0, true);
+                    }
+                }
+                prop_assert_eq!(&stream.sink.0, &model.handed_on);
+            }
+            prop_assert_eq!(stream.end(), model.end());
+        }
+
+        #[test]
+        fn every_byte_sent_is_handed_on_once_or_in_a_gap(
+            first in prop_oneof![any::<u32>(), (0..SENT as u32).prop_map(|back| u32::MAX - back)],
+            cuts in proptest::collection::btree_set(1..SENT, 0..40),
+            fates in proptest::collection::vec((0_u8..8, any::<Index>()), 41),
+        ) {
+            let delivered = delivered(&cuts.into_iter().collect::<Vec<_>>(), &fates);
+            let mut seen = vec![None; SENT];
+            let mut stream = Stream::<Bytes>::from(first);
+            for range in delivered {
+                let bytes: Vec<u8> = range.clone().map(sent).collect();
+                stream.put(range.start as i64, &bytes, 0, range.end == SENT);
+                range.for_each(|offset| seen[offset] = Some(sent(offset)));
+            }
+            stream.put(SENT as i64, b"", 0, true);
+            prop_assert_eq!(stream.end().0, seen);
+        }
+    }
+
+    /// The segments between `cuts` as they arrive: some lost, some twice, some later than others.
+    fn delivered(cuts: &[usize], fates: &[(u8, Index)]) -> Vec<std::ops::Range<usize>> {
+        let starts = std::iter::once(&0).chain(cuts);
+        let ranges = starts.zip(cuts.iter().chain([&SENT])).map(|(start, end)| *start..*end);
+        let mut delivered = Vec::new();
+        for (range, (fate, place)) in ranges.zip(fates) {
+            match fate {
+                0 => {}
+                1 => delivered.extend([range.clone(), range]),
+                2 | 3 => delivered.insert(place.index(delivered.len() + 1), range),
+                _ => delivered.push(range),
+            }
+        }
+        delivered
+    }
+}

@@ -22,6 +22,7 @@ use crate::flow::{Direction, FlowKey, PacketId, Timestamp};
 use crate::limits;
 use crate::packet::{Flags, Segment};
 
+use super::checksum::{Experience, checksum};
 use super::{
     Application, Arrival, EndKind, FlowEnd, FlowStart, FlowSummary, Interest, Reassembler, SequenceNumber, Sink,
 };
@@ -42,9 +43,19 @@ struct Flow<A> {
     start: FlowStart,
     /// Per direction, one less than the sequence number of the first byte; `None` while nothing is known of it.
     initial: [Option<SequenceNumber>; 2],
+    /// Per direction, the network that it was captured in; `None` while no segment of it was seen.
+    scopes: [Option<u32>; 2],
     end: Option<FlowEnd>,
+    checksums: [Experience; 2],
+    /// The file in which it was last seen, looked into or not.
+    file: u32,
+    /// The last packet that was looked into.
     last: PacketId,
     last_time: Timestamp,
+    /// The files in which the conversation was counted, the latest ones; empty while there is one only.
+    files: Vec<u32>,
+    /// Segments were left out since the last one that was looked into.
+    left_out: bool,
     state: State<A>,
 }
 
@@ -86,31 +97,43 @@ impl<A: Application> Default for FlowTable<A> {
 }
 
 impl<A: Application> FlowTable<A> {
-    /// The next segment in the order of capture, with its payload as far as it was captured.
-    pub fn segment(&mut self, segment: &Segment, payload: &[u8], packet: PacketId, time: Timestamp) {
+    /// The next segment in the order of capture: `tcp` are its header and its payload, as far as they were captured.
+    pub fn segment(&mut self, segment: &Segment, tcp: &[u8], packet: PacketId, time: Timestamp) {
+        self.take(segment, Some(tcp), packet, time);
+    }
+
+    /// A segment that is not to be looked into: it only counts as part of its conversation. If later segments of the
+    /// connection are looked into, it is as if the capture began with them.
+    pub fn leave_out(&mut self, segment: &Segment, packet: PacketId, time: Timestamp) {
+        self.take(segment, None, packet, time);
+    }
+
+    fn take(&mut self, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
         self.finish_lingering(time);
         let hash = self.hasher.hash_one(segment.key);
-        let Some(flow) = self.flows.find_mut(hash, |flow| flow.start.key == segment.key) else {
+        let Some(flow) = find(&mut self.flows, hash, segment) else {
             self.make_room();
             self.conversations.push(packet);
             let mut flow = Flow::new(segment, packet, time, packet);
-            flow.segment(segment, payload, &mut self.output, &mut self.ended);
+            flow.take(segment, tcp, packet, time, &mut self.output, &mut self.ended);
             let hasher = &self.hasher;
             self.flows.insert_unique(hash, flow, |flow| hasher.hash_one(flow.start.key));
             return;
         };
         let reuse = flow.reuse(segment);
-        if reuse == Reuse::NewConversation || flow.last.file != packet.file {
+        if reuse == Reuse::NewConversation || flow.enters(packet.file) {
             self.conversations.push(packet);
         }
         if reuse != Reuse::None {
-            let conversation = if reuse == Reuse::NewConversation { packet } else { flow.start.conversation };
-            let old = std::mem::replace(flow, Flow::new(segment, packet, time, conversation));
+            let same = reuse == Reuse::SameConversation;
+            let conversation = if same { flow.start.conversation } else { packet };
+            let mut old = std::mem::replace(flow, Flow::new(segment, packet, time, conversation));
+            if same {
+                flow.files = std::mem::take(&mut old.files);
+            }
             old.finish(&mut self.output);
         }
-        flow.last = packet;
-        flow.last_time = time;
-        flow.segment(segment, payload, &mut self.output, &mut self.ended);
+        flow.take(segment, tcp, packet, time, &mut self.output, &mut self.ended);
     }
 
     /// The first packets of the conversations that began since the last call, in order.
@@ -134,9 +157,11 @@ impl<A: Application> FlowTable<A> {
             }
             self.ended.pop_front();
             let hash = self.hasher.hash_one(key);
-            let Some(flow) = self.flows.find_mut(hash, |flow| flow.start.key == key) else { continue };
             // The ports may be in use again: then the newer connection has an end of its own, or none yet.
-            if flow.end.is_some_and(|end| end.time <= ended_at) {
+            let over = |flow: &Flow<A>| {
+                flow.start.key == key && flow.is_live() && flow.end.is_some_and(|end| end.time <= ended_at)
+            };
+            if let Some(flow) = self.flows.find_mut(hash, over) {
                 flow.close(&mut self.output);
             }
         }
@@ -147,15 +172,35 @@ impl<A: Application> FlowTable<A> {
         if self.flows.len() < limits::FLOWS_PER_SHARD {
             return;
         }
-        let mut last_seen: Vec<PacketId> = self.flows.iter().map(|flow| flow.last).collect();
+        let mut last_seen: Vec<(Timestamp, PacketId)> = self.flows.iter().map(Flow::last_seen).collect();
         let middle = last_seen.len() / 2;
         let (_, median, _) = last_seen.select_nth_unstable(middle);
         let median = *median;
-        let idle: Vec<Flow<A>> = self.flows.extract_if(|flow| flow.last <= median).collect();
+        let idle: Vec<Flow<A>> = self.flows.extract_if(|flow| flow.last_seen() <= median).collect();
         for flow in idle {
             flow.finish(&mut self.output);
         }
     }
+}
+
+/// The connection of a segment. One in the segment's own network comes first; then one of which nothing was seen in
+/// this direction yet and whose numbers fit, because the directions may be captured in different networks.
+fn find<'a, A: Application>(
+    flows: &'a mut HashTable<Flow<A>>,
+    hash: u64,
+    segment: &Segment,
+) -> Option<&'a mut Flow<A>> {
+    let this = index(segment.direction);
+    let place = |fits: &dyn Fn(&Flow<A>) -> bool| {
+        flows.find_bucket_index(hash, |flow| flow.start.key == segment.key && fits(flow))
+    };
+    let place = flows
+        .find_bucket_index(hash, |flow| flow.scopes[this] == Some(segment.scope) && flow.start.key == segment.key)
+        .or_else(|| place(&|flow| flow.scopes[this].is_none() && flow.scopes[1 - this] == Some(segment.scope)))
+        .or_else(|| place(&|flow| flow.scopes[this].is_none() && flow.is_answered_by(segment)))?;
+    let flow = flows.get_bucket_mut(place)?;
+    flow.scopes[this] = Some(segment.scope);
+    Some(flow)
 }
 
 /// Whether a segment belongs to the connection that its addresses and ports name.
@@ -172,7 +217,55 @@ enum Reuse {
 impl<A: Application> Flow<A> {
     fn new(segment: &Segment, packet: PacketId, time: Timestamp, conversation: PacketId) -> Self {
         let start = FlowStart { key: segment.key, packet, time, conversation, syn_seen: segment.flags.has(Flags::SYN) };
-        Self { start, initial: [None; 2], end: None, last: packet, last_time: time, state: State::Silent }
+        let mut scopes = [None; 2];
+        scopes[index(segment.direction)] = Some(segment.scope);
+        Self {
+            start,
+            initial: [None; 2],
+            scopes,
+            end: None,
+            checksums: [Experience::default(); 2],
+            file: packet.file,
+            last: packet,
+            last_time: time,
+            files: Vec::new(),
+            left_out: false,
+            state: State::Silent,
+        }
+    }
+
+    /// When the last packet was captured, and which it was.
+    const fn last_seen(&self) -> (Timestamp, PacketId) {
+        (self.last_time, self.last)
+    }
+
+    /// Whether the next packet is the conversation's first one in `file`. Files may take turns.
+    fn enters(&mut self, file: u32) -> bool {
+        if self.file == file || self.files.contains(&file) {
+            return false;
+        }
+        if self.files.is_empty() {
+            self.files.push(self.file);
+        }
+        if self.files.len() > limits::OPEN_FILES {
+            // So many files ago: it was closed, as a rule.
+            self.files.remove(0);
+        }
+        self.files.push(file);
+        true
+    }
+
+    const fn is_live(&self) -> bool {
+        matches!(self.state, State::Live(_))
+    }
+
+    /// Whether a segment of the direction that was not seen yet acknowledges about what was seen of the other one.
+    fn is_answered_by(&self, segment: &Segment) -> bool {
+        let acknowledgement = SequenceNumber(segment.acknowledgement);
+        let near = |initial: SequenceNumber| {
+            (0..=i64::from(limits::STRAGGLER_BYTES)).contains(&acknowledgement.after(initial))
+        };
+        segment.flags.has(Flags::ACK) && self.initial[1 - index(segment.direction)].is_some_and(near)
     }
 
     fn reuse(&self, segment: &Segment) -> Reuse {
@@ -200,6 +293,48 @@ impl<A: Application> Flow<A> {
         if over && far { Reuse::SameConversation } else { Reuse::None }
     }
 
+    fn take(
+        &mut self,
+        segment: &Segment,
+        tcp: Option<&[u8]>,
+        packet: PacketId,
+        time: Timestamp,
+        output: &mut A::Output,
+        ended: &mut VecDeque<(Timestamp, FlowKey)>,
+    ) {
+        self.file = packet.file;
+        let Some(tcp) = tcp else {
+            self.learn_initial(segment);
+            self.left_out = true;
+            return;
+        };
+        if self.is_damaged(segment, tcp) {
+            return;
+        }
+        (self.last, self.last_time) = (packet, time);
+        if std::mem::take(&mut self.left_out) && matches!(self.state, State::Silent) {
+            self.begin_late(packet, time);
+        }
+        let payload = tcp.get(usize::from(segment.header)..).unwrap_or_default();
+        self.segment(segment, payload, output, ended);
+    }
+
+    /// Whether the segment was damaged on its way, so that its receiver dropped it.
+    fn is_damaged(&mut self, segment: &Segment, tcp: &[u8]) -> bool {
+        let looked_into = matches!(self.state, State::Silent | State::Live(_));
+        if !looked_into || segment.cut > 0 || usize::from(segment.header) > tcp.len() {
+            return false;
+        }
+        let experience = &mut self.checksums[index(segment.direction)];
+        checksum(&self.start.key, tcp).is_some_and(|checksum| experience.is_damaged(checksum))
+    }
+
+    /// What came before was left out: it is as if the capture began here.
+    fn begin_late(&mut self, packet: PacketId, time: Timestamp) {
+        self.initial = [None; 2];
+        self.start = FlowStart { packet, time, syn_seen: false, ..self.start };
+    }
+
     fn segment(
         &mut self,
         segment: &Segment,
@@ -225,12 +360,21 @@ impl<A: Application> Flow<A> {
         let this = index(segment.direction);
         let syn = segment.flags.has(Flags::SYN);
         if self.initial[this].is_none() {
-            self.initial[this] = Some(if syn { sequence } else { sequence.minus(1) });
+            self.begin(this, if syn { sequence } else { sequence.minus(1) });
         }
         if segment.flags.has(Flags::ACK) && self.initial[1 - this].is_none() {
-            self.initial[1 - this] = Some(SequenceNumber(segment.acknowledgement).minus(1));
+            self.begin(1 - this, SequenceNumber(segment.acknowledgement).minus(1));
         }
         self.start.syn_seen |= syn;
+    }
+
+    /// The direction of this index begins after `initial`.
+    fn begin(&mut self, direction: usize, initial: SequenceNumber) {
+        self.initial[direction] = Some(initial);
+        // Data in a SYN (RFC 7413) come before anything is known of the other direction.
+        if let State::Live(live) = &mut self.state {
+            live.directions[direction] = Reassembler::new(initial.plus(1), !self.start.syn_seen);
+        }
     }
 
     fn note_end(&mut self, segment: &Segment, ended: &mut VecDeque<(Timestamp, FlowKey)>) {
@@ -343,5 +487,396 @@ impl<A: Application> Sink for Feed<'_, A> {
 
     fn conflict(&mut self, offset: u64, at: &Arrival) {
         self.listener.application.conflict(self.direction, offset, at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Endpoint;
+
+    const CLIENT: Direction = Direction::FromLow;
+    const SERVER: Direction = Direction::FromHigh;
+    const SYN: u8 = 0x02;
+    const ACK: u8 = 0x10;
+    const SYN_ACK: u8 = 0x12;
+    const FIN_ACK: u8 = 0x11;
+    const RST: u8 = 0x04;
+
+    /// An application that notes what it is told. One whose first bytes are `ssh` is none of its business.
+    struct Notes(Vec<String>);
+
+    impl Application for Notes {
+        type Output = Vec<String>;
+
+        fn new(start: &FlowStart) -> Self {
+            let syn = if start.syn_seen { "syn" } else { "no syn" };
+            Self(vec![format!("from {} of {}, {syn}", start.packet.number, start.conversation.number)])
+        }
+
+        fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], _: &Arrival, _: &mut Self::Output) -> Interest {
+            self.0.push(format!("{} {offset} {}", name(from), bytes.escape_ascii()));
+            if bytes == b"ssh" { Interest::Ignore } else { Interest::Keep }
+        }
+
+        fn gap(&mut self, from: Direction, offset: u64, length: u64, _: &Arrival, _: &mut Self::Output) -> Interest {
+            self.0.push(format!("{} {offset} gap {length}", name(from)));
+            Interest::Keep
+        }
+
+        fn conflict(&mut self, from: Direction, offset: u64, _: &Arrival) {
+            self.0.push(format!("{} {offset} conflict", name(from)));
+        }
+
+        fn finish(mut self, summary: &FlowSummary, output: &mut Self::Output) {
+            self.0.push(match summary.end {
+                Some(end) => format!("{:?} of {} in {}", end.kind, name(end.sender), end.packet.number),
+                None => format!("open at {}", summary.last_packet.number),
+            });
+            output.push(self.0.join("; "));
+        }
+    }
+
+    fn name(from: Direction) -> &'static str {
+        if from == CLIENT { "client" } else { "server" }
+    }
+
+    /// A table that is fed packet by packet, a millisecond apart.
+    #[derive(Default)]
+    struct Wire {
+        table: FlowTable<Notes>,
+        file: u32,
+        number: u64,
+        now: i64,
+    }
+
+    impl Wire {
+        /// The next packet: flags, sequence and acknowledgement number, payload.
+        fn send(
+            &mut self,
+            from: Direction,
+            flags: u8,
+            sequence: u32,
+            acknowledgement: u32,
+            payload: &[u8],
+        ) -> &mut Self {
+            self.send_on(1, from, flags, sequence, acknowledgement, payload)
+        }
+
+        /// The same of the connection of another client.
+        fn send_on(
+            &mut self,
+            client: u16,
+            from: Direction,
+            flags: u8,
+            sequence: u32,
+            acknowledgement: u32,
+            payload: &[u8],
+        ) -> &mut Self {
+            let low = Endpoint::from_v4([10, 0, 0, 1], client);
+            let segment = Segment {
+                key: FlowKey::of(low, Endpoint::from_v4([10, 0, 0, 2], 80)).0,
+                scope: 0,
+                header: 0,
+                direction: from,
+                flags: Flags(flags),
+                sequence,
+                acknowledgement,
+                payload: 0..payload.len() as u32,
+                cut: 0,
+            };
+            self.number += 1;
+            self.now += 1_000_000;
+            let packet = PacketId { file: self.file, number: self.number };
+            self.table.segment(&segment, payload, packet, Timestamp::from_nanos(self.now));
+            self
+        }
+
+        /// SYN, SYN and ACK, ACK, with initial numbers 100 and 500.
+        fn open(&mut self) -> &mut Self {
+            self.send(CLIENT, SYN, 100, 0, b"").send(SERVER, SYN_ACK, 500, 101, b"").send(CLIENT, ACK, 101, 501, b"")
+        }
+
+        /// What the analysis asks after each batch.
+        fn conversations(&mut self) -> Vec<(u32, u64)> {
+            self.table.take_conversations().map(|packet| (packet.file, packet.number)).collect()
+        }
+
+        fn seconds_pass(&mut self, seconds: i64) -> &mut Self {
+            self.now += seconds * 1_000_000_000;
+            self
+        }
+
+        fn next_file(&mut self) -> &mut Self {
+            self.file += 1;
+            self.number = 0;
+            self
+        }
+
+        fn end(self) -> Vec<String> {
+            self.table.finish()
+        }
+
+        fn states(&self) -> Vec<&'static str> {
+            self.table.flows.iter().map(|flow| state_name(&flow.state)).collect()
+        }
+    }
+
+    fn state_name<A>(state: &State<A>) -> &'static str {
+        match state {
+            State::Silent => "silent",
+            State::Live(_) => "live",
+            State::Ignored => "ignored",
+            State::Finished => "finished",
+        }
+    }
+
+    #[test]
+    fn whole_connection_is_told_from_its_first_packet_to_its_first_end() {
+        let mut wire = Wire::default();
+        wire.open()
+            .send(CLIENT, ACK, 101, 501, b"abc")
+            .send(SERVER, ACK, 501, 104, b"de")
+            .send(SERVER, FIN_ACK, 503, 104, b"f")
+            .send(CLIENT, FIN_ACK, 104, 505, b"");
+        assert_eq!(wire.conversations(), [(0, 1)]);
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 abc; server 0 de; server 2 f; Fin of server in 6"]);
+    }
+
+    #[test]
+    fn connection_without_payload_has_no_application() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, RST, 101, 0, b"");
+        assert_eq!(wire.states(), ["silent"]);
+        assert_eq!(wire.end(), [""; 0]);
+    }
+
+    #[test]
+    fn syn_may_carry_data() {
+        let mut wire = Wire::default();
+        wire.send(CLIENT, SYN, 100, 0, b"abc").send(SERVER, SYN_ACK, 500, 104, b"de").send(CLIENT, ACK, 104, 503, b"f");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 abc; server 0 de; client 3 f; open at 3"]);
+    }
+
+    #[test]
+    fn retransmitted_syn_opens_nothing_new() {
+        let mut wire = Wire::default();
+        wire.send(CLIENT, SYN, 100, 0, b"").send(CLIENT, SYN, 100, 0, b"").send(SERVER, SYN_ACK, 500, 101, b"");
+        wire.send(SERVER, SYN_ACK, 500, 101, b"").send(CLIENT, ACK, 101, 501, b"a").send(CLIENT, SYN, 100, 0, b"");
+        assert_eq!(wire.conversations(), [(0, 1)]);
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; open at 6"]);
+    }
+
+    #[test]
+    fn syn_with_another_initial_number_uses_the_ports_again() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 101, 501, b"a").send(CLIENT, SYN, 90_000, 0, b"");
+        wire.send(SERVER, SYN_ACK, 700, 90_001, b"").send(CLIENT, ACK, 90_001, 701, b"b");
+        assert_eq!(wire.conversations(), [(0, 1), (0, 5)]);
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; open at 4", "from 5 of 5, syn; client 0 b; open at 7"]);
+    }
+
+    #[test]
+    fn ports_may_be_used_again_without_a_syn_in_the_capture() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 101, 501, b"a").send(SERVER, RST, 501, 0, b"");
+        wire.send(CLIENT, ACK, 90_000_001, 44, b"b");
+        assert_eq!(wire.conversations(), [(0, 1)], "Wireshark sees one");
+        let told = wire.end();
+        assert_eq!(
+            told,
+            ["from 1 of 1, syn; client 0 a; Reset of server in 5", "from 6 of 1, no syn; client 0 b; open at 6"]
+        );
+    }
+
+    #[test]
+    fn straggler_of_a_connection_that_is_over_belongs_to_it() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 101, 501, b"a").send(SERVER, RST, 501, 0, b"").send(CLIENT, ACK, 102, 501, b"b");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; client 1 b; Reset of server in 5"]);
+    }
+
+    #[test]
+    fn connection_from_before_the_capture_begins_at_its_first_packet() {
+        let mut wire = Wire::default();
+        wire.send(SERVER, ACK, 7_001, 3_001, b"xy").send(CLIENT, ACK, 3_001, 7_003, b"z");
+        assert_eq!(wire.conversations(), [(0, 1)]);
+        assert_eq!(wire.end(), ["from 1 of 1, no syn; server 0 xy; client 0 z; open at 2"]);
+    }
+
+    #[test]
+    fn connection_of_which_one_side_was_captured_has_gaps_on_neither() {
+        let mut wire = Wire::default();
+        wire.send(SERVER, SYN_ACK, 500, 101, b"").send(SERVER, ACK, 501, 101, b"ab").send(SERVER, ACK, 503, 101, b"c");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; server 0 ab; server 2 c; open at 3"]);
+    }
+
+    #[test]
+    fn acknowledgements_show_what_the_unseen_side_sent() {
+        let mut wire = Wire::default();
+        wire.send(SERVER, SYN_ACK, 500, 101, b"").send(SERVER, ACK, 501, 101, b"ab").send(SERVER, ACK, 503, 161, b"c");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; server 0 ab; client 0 gap 60; server 2 c; open at 3"]);
+    }
+
+    #[test]
+    fn simultaneous_open_is_one_connection() {
+        let mut wire = Wire::default();
+        wire.send(CLIENT, SYN, 100, 0, b"").send(SERVER, SYN, 500, 0, b"");
+        wire.send(CLIENT, SYN_ACK, 100, 501, b"").send(SERVER, SYN_ACK, 500, 101, b"");
+        wire.send(CLIENT, ACK, 101, 501, b"a").send(SERVER, ACK, 501, 102, b"b");
+        assert_eq!(wire.conversations(), [(0, 1)]);
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; server 0 b; open at 6"]);
+    }
+
+    #[test]
+    fn bytes_in_a_reset_are_no_data() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 101, 501, b"a").send(SERVER, RST | ACK, 501, 102, b"no listener");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; Reset of server in 5"]);
+    }
+
+    #[test]
+    fn hole_is_a_gap_when_the_peer_acknowledges_it() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 101, 501, b"ab").send(CLIENT, ACK, 105, 501, b"ef");
+        wire.send(SERVER, ACK, 501, 107, b"");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 ab; client 2 gap 2; client 4 ef; open at 6"]);
+    }
+
+    #[test]
+    fn arrival_tells_what_its_sender_had_received() {
+        struct Acknowledged;
+        impl Application for Acknowledged {
+            type Output = Vec<Option<u64>>;
+            fn new(_: &FlowStart) -> Self {
+                Self
+            }
+            fn data(&mut self, _: Direction, _: u64, _: &[u8], at: &Arrival, output: &mut Self::Output) -> Interest {
+                output.push(at.acknowledged);
+                Interest::Keep
+            }
+            fn gap(&mut self, _: Direction, _: u64, _: u64, _: &Arrival, _: &mut Self::Output) -> Interest {
+                Interest::Keep
+            }
+            fn conflict(&mut self, _: Direction, _: u64, _: &Arrival) {}
+            fn finish(self, _: &FlowSummary, _: &mut Self::Output) {}
+        }
+        let mut table = FlowTable::<Acknowledged>::default();
+        let key = FlowKey::of(Endpoint::from_v4([10, 0, 0, 1], 1), Endpoint::from_v4([10, 0, 0, 2], 80)).0;
+        let mut send = |direction, flags, sequence, acknowledgement, payload: &[u8]| {
+            let payload_range = 0..payload.len() as u32;
+            let flags = Flags(flags);
+            let segment = Segment {
+                key,
+                scope: 0,
+                header: 0,
+                direction,
+                flags,
+                sequence,
+                acknowledgement,
+                payload: payload_range,
+                cut: 0,
+            };
+            table.segment(&segment, payload, PacketId { file: 0, number: 1 }, Timestamp::default());
+        };
+        send(CLIENT, SYN, 100, 0, b"");
+        send(SERVER, SYN_ACK, 500, 101, b"");
+        send(CLIENT, ACK, 101, 501, b"abc");
+        send(SERVER, ACK, 501, 103, b"de");
+        send(CLIENT, ACK, 104, 503, b"f");
+        assert_eq!(table.finish(), [Some(0), Some(2), Some(2)]);
+    }
+
+    #[test]
+    fn ignored_flow_keeps_nothing_but_its_entry() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 101, 501, b"ssh").send(SERVER, ACK, 501, 104, b"more");
+        assert_eq!(wire.states(), ["ignored"]);
+        assert_eq!(wire.conversations(), [(0, 1)]);
+        assert_eq!(wire.end(), [""; 0]);
+    }
+
+    #[test]
+    fn ports_of_an_ignored_flow_may_be_used_again() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 101, 501, b"ssh").send(CLIENT, SYN, 9_000, 0, b"");
+        wire.send(CLIENT, ACK, 9_001, 1, b"http");
+        assert_eq!(wire.conversations(), [(0, 1), (0, 5)]);
+        assert_eq!(wire.end(), ["from 5 of 5, syn; client 0 http; open at 6"]);
+    }
+
+    #[test]
+    fn connection_is_finished_when_it_has_lingered_after_both_ends() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, FIN_ACK, 101, 501, b"a").seconds_pass(60).send(SERVER, FIN_ACK, 501, 103, b"b");
+        assert_eq!(wire.states(), ["live"], "a half-closed connection may last");
+        wire.send_on(2, CLIENT, SYN, 1, 0, b"");
+        assert_eq!(wire.table.output, [""; 0], "stragglers may come");
+        wire.seconds_pass(5).send_on(2, CLIENT, ACK, 2, 1, b"");
+        assert_eq!(wire.table.output, ["from 1 of 1, syn; client 0 a; server 0 b; Fin of client in 4"]);
+        assert_eq!(wire.end().len(), 1, "it is told once");
+    }
+
+    #[test]
+    fn late_segment_of_a_finished_connection_is_no_new_conversation() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 101, 501, b"a").send(CLIENT, RST, 102, 0, b"").seconds_pass(6);
+        wire.send(SERVER, ACK, 501, 102, b"").send(SERVER, RST, 501, 0, b"");
+        assert_eq!(wire.conversations(), [(0, 1)]);
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; Reset of client in 5"]);
+    }
+
+    #[test]
+    fn newer_connection_on_the_same_ports_is_not_ended_with_the_older_one() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 101, 501, b"a").send(CLIENT, RST, 102, 0, b"");
+        wire.send(CLIENT, SYN, 7_000, 0, b"").send(CLIENT, ACK, 7_001, 1, b"b").seconds_pass(6);
+        wire.send(CLIENT, ACK, 7_002, 1, b"c");
+        let expected = "from 6 of 6, syn; client 0 b; client 1 c; open at 8";
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; Reset of client in 5", expected]);
+    }
+
+    #[test]
+    fn connection_goes_on_in_the_next_file_where_it_is_a_conversation_too() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 101, 501, b"a").next_file();
+        wire.send(CLIENT, ACK, 102, 501, b"b").send(SERVER, FIN_ACK, 501, 103, b"");
+        assert_eq!(wire.conversations(), [(0, 1), (1, 1)]);
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; client 1 b; Fin of server in 2"]);
+    }
+
+    #[test]
+    fn files_that_take_turns_count_a_conversation_once_each() {
+        let mut wire = Wire::default();
+        wire.open();
+        for turn in 0..6 {
+            wire.file = turn % 3;
+            wire.send(CLIENT, ACK, 101 + turn, 501, b"a");
+        }
+        assert_eq!(wire.conversations(), [(0, 1), (1, 5), (2, 6)]);
+        // A connection of its own on the same ports begins anew in each of them.
+        wire.file = 1;
+        wire.send(CLIENT, SYN, 90_000, 0, b"");
+        wire.file = 2;
+        wire.send(CLIENT, SYN, 90_000, 0, b"").send(SERVER, SYN_ACK, 7000, 90_001, b"");
+        assert_eq!(wire.conversations(), [(1, 10), (2, 11)]);
+    }
+
+    #[test]
+    fn idlest_half_is_ended_when_there_are_too_many_flows() {
+        let mut wire = Wire::default();
+        for client in 0..limits::FLOWS_PER_SHARD as u16 {
+            wire.send_on(client, CLIENT, ACK, 1, 1, b"a");
+        }
+        wire.send_on(0, CLIENT, ACK, 2, 1, b"b");
+        assert_eq!(wire.table.flows.len(), limits::FLOWS_PER_SHARD);
+        wire.send_on(60_000, CLIENT, ACK, 1, 1, b"new");
+        assert_eq!(wire.table.flows.len(), limits::FLOWS_PER_SHARD / 2);
+        let ended = wire.table.output.len();
+        assert_eq!(ended, limits::FLOWS_PER_SHARD / 2 + 1);
+        assert!(wire.table.output.contains(&"from 2 of 2, no syn; client 0 a; open at 2".to_owned()));
+        let rest = wire.end().split_off(ended);
+        assert!(rest.contains(&"from 1 of 1, no syn; client 0 a; client 1 b; open at 16385".to_owned()));
+        assert_eq!(rest.len(), limits::FLOWS_PER_SHARD / 2);
     }
 }

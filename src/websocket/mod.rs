@@ -21,5 +21,6 @@ pub use close::CloseBody;
 pub use decoder::{Decoder, Event, Visitor};
 pub use frame::{Header, MAX_HEADER, Opcode, RSV1, unmask};
 pub use handshake::Extensions;
+pub use resync::{Found, Search};
 pub use rule::Rule;
 pub use utf8::{InvalidText, TextCheck, Utf8ErrorKind};

@@ -1,12 +1,24 @@
-//! After a gap that hid a frame header: where does the next frame begin?
+//! Where does the next frame begin? After a gap that hid a header, and in a connection that began before the capture.
 //!
 //! Senders mostly begin a segment with a frame, so every segment's beginning is a candidate. From there a chain of frames
 //! is followed, across segments if need be, and each thing that random bytes would get right only by chance adds its
-//! bits of evidence ([`Chain::bits`]). A chain that meets something unbelievable is dropped; one that has gathered
-//! [`BELIEVABLE_BITS`] and ends where a segment ends is believed, and what was held back is decoded from there.
+//! bits of evidence. A chain that meets something unbelievable is dropped, and the current segment's beginning is the
+//! next candidate. One that has gathered enough is believed, and what was held back is decoded from there.
 //!
-//! What random bytes pass by chance, and so the false-positive rate, is about one candidate in 2^[`BELIEVABLE_BITS`],
-//! times the four kinds of frame that can carry the evidence.
+//! This is the one place that says what is believable:
+//!
+//! | evidence | bits | random bytes pass |
+//! |---|---|---|
+//! | a first byte that can be one, and the mask bit of that role | 5 | 9 to 15 of 256, then every other |
+//! | a frame that ends where its segment ends | 7 | one of 128 short lengths |
+//! | a length in its long form that does | 16 more | |
+//! | text of a masked frame that is UTF-8 | 3/4 a byte, at most 20 | about every other byte goes on a valid text |
+//! | text of a frame that is not masked | 4 | other text protocols have it too |
+//! | a Close frame | 4 more | one first byte of 256 |
+//! | its code may be sent | 5 | 2,012 of 65,536 |
+//!
+//! [`Search::after_gap`] believes 20 bits, one random candidate in a million; [`Search::from_nothing`] 48, because what
+//! it looks at need not be a WebSocket at all.
 
 use crate::flow::Role;
 use crate::limits;
@@ -15,153 +27,210 @@ use super::close::CloseBody;
 use super::frame::{Header, Opcode, RSV1, unmask};
 use super::handshake::Extensions;
 
-/// The evidence that makes a chain of frames believable, in bits. A Close frame with a code and no reason, alone in its
-/// segment, has 21; a text frame of eight characters has about as much.
-const BELIEVABLE_BITS: u32 = 20;
+/// Evidence for the place in a connection that is known to be a WebSocket. A Close frame with a code and no reason,
+/// alone in its segment, has 21.
+const KNOWN_CONNECTION_BITS: u32 = 20;
+/// Evidence that a connection is a WebSocket at all, of both directions together.
+const UNKNOWN_CONNECTION_BITS: u32 = 48;
 
-/// Bits that a frame's first byte is worth: nine of its 256 values are believable.
-const OPCODE_BITS: u32 = 4;
-/// Bits that one particular first byte is worth.
-const EXACT_BYTE_BITS: u32 = 8;
-/// Bits that a code in a Close frame is worth: 2,012 of 65,536 may be sent.
-const CLOSE_CODE_BITS: u32 = 5;
-/// Bits that a length in its 16-bit form is worth, when the frame ends with the segment.
+const HEADER_BITS: u32 = 5;
+const ENDS_WITH_SEGMENT_BITS: u32 = 7;
 const LONG_LENGTH_BITS: u32 = 16;
+const CLOSE_BITS: u32 = 4;
+const CLOSE_CODE_BITS: u32 = 5;
+const MASKED_TEXT_BITS: u32 = 20;
+const PLAIN_TEXT_BITS: u32 = 4;
 
-/// The search in one direction.
+/// The search in one direction. `M` is the caller's mark of each segment.
 #[derive(Debug)]
-pub(super) struct Search<M> {
-    /// Bytes from a candidate on, in consecutive segments.
+pub struct Search<M> {
+    needed: u32,
+    extensions: Extensions,
+    /// The chain that is followed; `None` before the next candidate.
+    chain: Option<Chain<M>>,
+}
+
+/// A chain of frames from a candidate on.
+#[derive(Debug)]
+struct Chain<M> {
+    sender: Role,
+    bits: u32,
+    /// Stream offset of the first byte that is held.
+    start: u64,
+    /// Bytes from there on, in consecutive segments.
     held: Vec<u8>,
     /// How many bytes each of those segments has, and its mark.
     segments: Vec<(usize, M)>,
-    /// Stream offset of the first of them.
-    start: u64,
+    /// How many of the held bytes are of frames that were judged.
+    judged: usize,
+    /// Bytes of a frame too large to hold that are still to come.
+    skip: u64,
 }
 
 /// Where a search ended.
 #[derive(Debug)]
-pub(super) struct Found<M> {
-    /// Stream offset of the frame's first byte.
-    pub(super) offset: u64,
+pub struct Found<M> {
+    /// Who sends these frames: clients mask them.
+    pub sender: Role,
+    /// Stream offset of a frame's first byte.
+    pub offset: u64,
     /// Everything from there on, by segment, each with its mark.
-    pub(super) segments: Vec<(Vec<u8>, M)>,
+    pub segments: Vec<(Vec<u8>, M)>,
 }
 
-/// What a chain of frames from a candidate on looks like.
-#[derive(Debug, PartialEq, Eq)]
-enum Chain {
-    /// It cannot be.
+/// What a chain looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judgement {
     Unbelievable,
-    /// So far it can be; `bits` of evidence, and whether the last frame ends with the bytes.
-    Possible { bits: u32, ends: bool },
-}
-
-impl<M> Default for Search<M> {
-    fn default() -> Self {
-        Self { held: Vec::new(), segments: Vec::new(), start: 0 }
-    }
+    /// It goes on in bytes to come.
+    Possible,
+    Believable,
 }
 
 impl<M: Copy> Search<M> {
+    /// A search in a connection that is known to be a WebSocket.
+    #[must_use]
+    pub const fn after_gap(extensions: Extensions) -> Self {
+        Self { needed: KNOWN_CONNECTION_BITS, extensions, chain: None }
+    }
+
+    /// A search in a connection that may be anything.
+    #[must_use]
+    pub const fn from_nothing() -> Self {
+        // Messages may be compressed.
+        let extensions = Extensions { deflate: true, unknown: false };
+        Self { needed: UNKNOWN_CONNECTION_BITS, extensions, chain: None }
+    }
+
+    /// The evidence so far.
+    #[must_use]
+    pub fn bits(&self) -> u32 {
+        self.chain.as_ref().map_or(0, |chain| chain.bits)
+    }
+
+    /// The other direction has shown so many `bits` already.
+    pub fn need_less(&mut self, bits: u32) {
+        self.needed = UNKNOWN_CONNECTION_BITS.saturating_sub(bits).max(KNOWN_CONNECTION_BITS);
+    }
+
+    /// Who sends what is followed; `None` while nothing is.
+    #[must_use]
+    pub fn sender(&self) -> Option<Role> {
+        self.chain.as_ref().filter(|chain| chain.bits > 0).map(|chain| chain.sender)
+    }
+
+    /// The connection is known to be a WebSocket now: what is followed, if that makes it believable.
+    pub fn know_connection(&mut self) -> Option<Found<M>> {
+        self.needed = KNOWN_CONNECTION_BITS;
+        self.chain.take_if(|chain| chain.bits >= KNOWN_CONNECTION_BITS).map(Chain::into_found)
+    }
+
     /// Something is missing here, so that no chain can be followed further.
-    pub(super) fn gap(&mut self) {
+    pub fn gap(&mut self) {
+        self.chain = None;
+    }
+
+    /// The next segment's bytes, at stream offset `start`. `sender` is `None` if the mask bit is to tell.
+    pub fn segment(&mut self, bytes: &[u8], start: u64, mark: M, sender: Option<Role>) -> Option<Found<M>> {
+        let mut fresh = false;
+        loop {
+            let chain = match &mut self.chain {
+                Some(chain) => chain,
+                None => {
+                    fresh = true;
+                    self.chain.insert(Chain::new(sender.or_else(|| sender_of(bytes))?, start))
+                }
+            };
+            match chain.extend(bytes, mark, self.extensions, self.needed) {
+                Judgement::Believable => return self.chain.take().map(Chain::into_found),
+                Judgement::Possible => return None,
+                Judgement::Unbelievable => self.chain = None,
+            }
+            if fresh {
+                return None;
+            }
+        }
+    }
+}
+
+impl<M: Copy> Chain<M> {
+    const fn new(sender: Role, start: u64) -> Self {
+        Self { sender, bits: 0, start, held: Vec::new(), segments: Vec::new(), judged: 0, skip: 0 }
+    }
+
+    fn extend(&mut self, bytes: &[u8], mark: M, extensions: Extensions, needed: u32) -> Judgement {
+        let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
+        self.skip -= skipped as u64;
+        let bytes = bytes.get(skipped..).unwrap_or_default();
+        if !bytes.is_empty() {
+            self.held.extend_from_slice(bytes);
+            self.segments.push((bytes.len(), mark));
+        }
+        while let Some(rest) = self.held.get(self.judged..).filter(|rest| !rest.is_empty()) {
+            let Some(header) = Header::parse(rest) else {
+                let plausible = is_plausible_start(rest, self.sender);
+                return if plausible { Judgement::Possible } else { Judgement::Unbelievable };
+            };
+            if !is_believable(&header, self.sender, extensions) {
+                return Judgement::Unbelievable;
+            }
+            let whole = usize::try_from(header.payload).ok().and_then(|payload| header.size.checked_add(payload));
+            let Some(frame) = whole.and_then(|length| rest.get(..length)) else {
+                self.go_past(&header);
+                return Judgement::Possible;
+            };
+            let ends_segment = frame.len() == rest.len();
+            // Nothing follows a Close frame (RFC 6455 section 5.5.1).
+            if header.opcode == Opcode::Close && !ends_segment {
+                return Judgement::Unbelievable;
+            }
+            let Some(bits) = frame_bits(&header, frame, ends_segment, extensions) else {
+                return Judgement::Unbelievable;
+            };
+            self.judged += frame.len();
+            self.bits += bits;
+            if self.bits >= needed {
+                return Judgement::Believable;
+            }
+        }
+        Judgement::Possible
+    }
+
+    /// A frame that is not whole yet is waited for, or stepped over if it is too large to hold: then it is the next one
+    /// that will be decoded first.
+    fn go_past(&mut self, header: &Header) {
+        let length = header.payload + header.size as u64;
+        if length <= limits::RESYNC_BYTES as u64 {
+            return;
+        }
+        let end = self.start + self.judged as u64 + length;
+        let here = self.start + self.held.len() as u64;
+        (self.start, self.skip) = (end, end - here);
+        self.bits += HEADER_BITS;
+        self.judged = 0;
         self.held.clear();
         self.segments.clear();
     }
 
-    /// The next segment's bytes, at stream offset `start`.
-    pub(super) fn segment(
-        &mut self,
-        bytes: &[u8],
-        start: u64,
-        mark: M,
-        sender: Role,
-        extensions: Extensions,
-    ) -> Option<Found<M>> {
-        if self.held.is_empty() {
-            self.start = start;
-        }
-        if self.held.len() + bytes.len() > limits::RESYNC_BYTES {
-            self.restart(start);
-        }
-        self.hold(bytes, mark);
-        loop {
-            match follow(&self.held, sender, extensions) {
-                Chain::Possible { bits, ends: true } if bits >= BELIEVABLE_BITS => return Some(self.take()),
-                Chain::Possible { .. } => return None,
-                Chain::Unbelievable if self.start == start => {
-                    self.gap();
-                    return None;
-                }
-                Chain::Unbelievable => {
-                    self.restart(start);
-                    self.hold(bytes, mark);
-                }
-            }
-        }
-    }
-
-    /// Gives the old candidate up for the beginning of the current segment.
-    fn restart(&mut self, start: u64) {
-        self.gap();
-        self.start = start;
-    }
-
-    fn hold(&mut self, bytes: &[u8], mark: M) {
-        if self.held.len() + bytes.len() <= limits::RESYNC_BYTES {
-            self.held.extend_from_slice(bytes);
-            self.segments.push((bytes.len(), mark));
-        }
-    }
-
-    fn take(&mut self) -> Found<M> {
+    fn into_found(self) -> Found<M> {
         let mut rest = self.held.as_slice();
         let mut segments = Vec::with_capacity(self.segments.len());
-        for (length, mark) in self.segments.drain(..) {
+        for (length, mark) in self.segments {
             let (segment, later) = rest.split_at_checked(length).unwrap_or_default();
             segments.push((segment.to_vec(), mark));
             rest = later;
         }
-        self.held = Vec::new();
-        Found { offset: self.start, segments }
+        Found { sender: self.sender, offset: self.start, segments }
     }
 }
 
-/// Follows the chain of frames that begins with `bytes`.
-fn follow(bytes: &[u8], sender: Role, extensions: Extensions) -> Chain {
-    let mut rest = bytes;
-    let mut bits = 0;
-    while !rest.is_empty() {
-        let Some(header) = Header::parse(rest) else {
-            return if plausible_start(rest, sender) {
-                Chain::Possible { bits, ends: false }
-            } else {
-                Chain::Unbelievable
-            };
-        };
-        if !is_believable(&header, sender, extensions) {
-            return Chain::Unbelievable;
-        }
-        bits += OPCODE_BITS + 1;
-        let after = rest.get(header.size..).unwrap_or_default();
-        let whole = usize::try_from(header.payload).ok().and_then(|length| after.split_at_checked(length));
-        let Some((payload, next)) = whole else { return Chain::Possible { bits, ends: false } };
-        let Some(more) = content_bits(&header, payload, extensions) else { return Chain::Unbelievable };
-        bits += more;
-        if next.is_empty() {
-            bits += EXACT_BYTE_BITS - 1;
-            if header.payload > 125 {
-                bits += LONG_LENGTH_BITS;
-            }
-        }
-        rest = next;
-    }
-    Chain::Possible { bits, ends: true }
+/// Who sends a frame that begins with `bytes`; `None` if its mask bit is not there.
+fn sender_of(bytes: &[u8]) -> Option<Role> {
+    bytes.get(1).map(|byte| if byte & 0x80 == 0 { Role::Server } else { Role::Client })
 }
 
 /// Whether an incomplete header can go on to be a believable one.
-fn plausible_start(bytes: &[u8], sender: Role) -> bool {
+fn is_plausible_start(bytes: &[u8], sender: Role) -> bool {
     let opcode = bytes.first().map(|byte| Opcode::from_bits(*byte));
     let masked = bytes.get(1).map(|byte| byte & 0x80 != 0);
     !matches!(opcode, Some(Opcode::Reserved(_))) && masked.is_none_or(|masked| masked == (sender == Role::Client))
@@ -172,23 +241,39 @@ fn is_believable(header: &Header, sender: Role, extensions: Extensions) -> bool 
     let reserved = header.reserved & !extensions.reserved_bits(header.opcode, false) == 0;
     let masked = header.mask.is_some() == (sender == Role::Client);
     let control = !header.opcode.is_control() || (header.fin && header.payload <= 125);
-    known && reserved && masked && control && header.minimal && header.has_sound_length()
+    // Allowed, but what zeros look like.
+    let nothing = !header.fin && header.payload == 0;
+    let length = header.minimal && header.payload <= limits::RESYNC_FRAME_BYTES;
+    known && reserved && masked && control && length && !nothing
 }
 
-/// The evidence in a frame's payload, in bits; `None` if no such frame has such a payload.
+/// The evidence in a whole frame, in bits; `None` if there can be no such frame.
+fn frame_bits(header: &Header, frame: &[u8], ends_segment: bool, extensions: Extensions) -> Option<u32> {
+    let payload = frame.get(header.size..).unwrap_or_default();
+    let mut bits = HEADER_BITS + content_bits(header, payload, extensions)?;
+    if ends_segment {
+        bits += ENDS_WITH_SEGMENT_BITS;
+        if header.payload > 125 {
+            bits += LONG_LENGTH_BITS;
+        }
+    }
+    Some(bits)
+}
+
+/// The evidence in a frame's payload.
 fn content_bits(header: &Header, payload: &[u8], extensions: Extensions) -> Option<u32> {
     match header.opcode {
         Opcode::Close => {
             let plain = unmasked(header, payload);
             let body = CloseBody::parse(&plain, header.payload);
-            let code = body.code.map_or(plain.is_empty(), |code| code.may_be_sent());
-            let valid = code && std::str::from_utf8(body.reason).is_ok();
+            let believable = body.code.map_or(plain.is_empty(), |code| code.may_be_sent());
+            let valid = believable && std::str::from_utf8(body.reason).is_ok();
             let code_bits = if body.code.is_some() { CLOSE_CODE_BITS } else { 0 };
-            valid.then(|| EXACT_BYTE_BITS - OPCODE_BITS + code_bits + text_bits(body.reason.len()))
+            valid.then(|| CLOSE_BITS + code_bits + text_bits(header, body.reason.len()))
         }
         Opcode::Text if header.fin && header.reserved & RSV1 == 0 && !extensions.unknown => {
             let plain = unmasked(header, payload);
-            std::str::from_utf8(&plain).is_ok().then(|| text_bits(plain.len()))
+            std::str::from_utf8(&plain).is_ok().then(|| text_bits(header, plain.len()))
         }
         Opcode::Text | Opcode::Binary | Opcode::Continuation | Opcode::Ping | Opcode::Pong | Opcode::Reserved(_) => {
             Some(0)
@@ -196,9 +281,10 @@ fn content_bits(header: &Header, payload: &[u8], extensions: Extensions) -> Opti
     }
 }
 
-/// What `length` bytes of valid UTF-8 are worth: a random byte goes on a valid text about every other time.
-fn text_bits(length: usize) -> u32 {
-    u32::try_from(length).map_or(BELIEVABLE_BITS, |length| length.min(BELIEVABLE_BITS) * 3 / 4)
+/// What `length` bytes of valid UTF-8 are worth.
+fn text_bits(header: &Header, length: usize) -> u32 {
+    let most = if header.mask.is_some() { MASKED_TEXT_BITS } else { PLAIN_TEXT_BITS };
+    u32::try_from(length * 3 / 4).map_or(most, |bits| bits.min(most))
 }
 
 fn unmasked(header: &Header, payload: &[u8]) -> Vec<u8> {

@@ -1,0 +1,144 @@
+//! What the capture lost, cut or recorded in another order: what can still be told, and what must not be.
+
+use wsautopsy::connection::Handshake;
+
+use crate::builder::{BINARY, Capture, Conversation, TEXT, frame};
+use crate::{CLIENT, SERVER, analysis, closes, only, verdict, violations};
+
+/// Frames of text in segments of their own from packet 6 on, then both Close frames.
+fn chat(messages: usize) -> Conversation {
+    let open = (0..messages).fold(Conversation::open(), |chat, number| chat.text(SERVER, &format!("message {number}")));
+    open.ack(CLIENT).close(CLIENT, 1000, "bye").close(SERVER, 1000, "bye").fins(SERVER)
+}
+
+const CLEAN: &str = "1000 frame, by client, reply matching 1000, fin by server, clean";
+
+#[test]
+fn lost_segment_between_frames_is_missed_bytes_and_nothing_else() {
+    let found = only(&Capture::of(chat(8)).without(8));
+    assert_eq!(verdict(&found), CLEAN);
+    assert_eq!((found.missed_bytes, found.complete), (11, false));
+    assert_eq!(violations(&found), [""; 0]);
+    assert!((6..=7).contains(&found.messages.server), "{}", found.messages.server);
+}
+
+#[test]
+fn retransmission_that_the_capture_saw_leaves_no_hole() {
+    let capture = Capture::of(chat(8));
+    for number in 1..=capture.packets.len() {
+        let found = only(&capture.clone().twice(number));
+        assert_eq!((verdict(&found), found.missed_bytes, found.messages.server), (CLEAN.to_owned(), 0, 8), "{number}");
+    }
+}
+
+#[test]
+fn reordered_segments_are_put_in_order() {
+    for number in 6..13 {
+        let found = only(&Capture::of(chat(8).clone()).swapped(number, number + 1));
+        assert_eq!((found.missed_bytes, found.messages.server), (0, 8), "{number}");
+        assert_eq!(closes(&found), ["client first 1000 bye", "server reply 1000 bye"]);
+    }
+}
+
+#[test]
+fn reply_in_a_gap_is_not_known_to_be_missing() {
+    let capture = Capture::of(Conversation::open().close(CLIENT, 1000, "").close(SERVER, 1000, "").fins(SERVER));
+    let found = only(&capture.without(7));
+    assert_eq!(verdict(&found), "1000 frame, by client, fin by server");
+    assert_eq!(found.missed_bytes, 4);
+}
+
+#[test]
+fn end_without_a_close_is_not_1006_where_one_may_be_hidden() {
+    let capture = Capture::of(Conversation::open().close(SERVER, 1001, "").fins(SERVER));
+    let found = only(&capture.without(6));
+    assert_eq!(verdict(&found), "fin by server");
+}
+
+#[test]
+fn snap_length_that_cuts_messages_leaves_the_closes() {
+    let long = frame(SERVER, TEXT, &[b'x'; 500]);
+    let conversation = Conversation::open().server(&long).close(CLIENT, 1000, "").close(SERVER, 1000, "").fins(SERVER);
+    let found = only(&Capture::of(conversation).cut(6, 128));
+    assert_eq!(verdict(&found), CLEAN);
+    assert_eq!(found.missed_bytes, 504 - (128 - 54));
+    assert_eq!((found.messages.server, found.invalid_utf8_count), (1, 0));
+}
+
+#[test]
+fn invalid_text_behind_a_gap_is_not_claimed() {
+    let text = frame(SERVER, TEXT, &[&[b'x'; 300][..], b"\xff"].concat());
+    let found = only(&Capture::of(Conversation::open().segments(SERVER, &text, 100).ack(CLIENT)).without(7));
+    assert_eq!((found.invalid_utf8_count, found.messages.server, found.missed_bytes), (0, 1, 100));
+}
+
+#[test]
+fn close_frame_that_was_cut_keeps_its_code() {
+    let capture = Capture::of(Conversation::open().close(SERVER, 1011, "database gone").fins(SERVER));
+    let found = only(&capture.cut(6, 54 + 8));
+    assert_eq!(verdict(&found), "1011 frame, by server, reply missing, fin by server, not clean");
+    assert_eq!((found.verdict.reason.clone(), found.close_frames.len()), (None, 0));
+}
+
+#[test]
+fn payload_bytes_that_look_like_a_close_are_none_after_a_loss() {
+    // A naive reader takes each of these for a Close frame with code 1000.
+    let trap = [&b"\x88\x02\x03\xe8".repeat(100)[..], b"tail"].concat();
+    let conversation = Conversation::open().segments(SERVER, &frame(SERVER, BINARY, &trap), 100).ack(CLIENT);
+    let capture = Capture::of(conversation.text(SERVER, "and on it goes, with text").ack(CLIENT));
+    for lost in 6..10 {
+        let found = only(&capture.clone().without(lost));
+        assert_eq!(closes(&found), [""; 0], "without {lost}");
+    }
+}
+
+#[test]
+fn lost_answer_does_not_hide_the_connection() {
+    let conversation = Conversation::open().text(CLIENT, "hello").text(SERVER, "hello to you, dear client");
+    let conversation = conversation.close(CLIENT, 1000, "").close(SERVER, 1000, "").fins(SERVER);
+    let found = only(&Capture::of(conversation).without(5));
+    assert_eq!((found.handshake, verdict(&found)), (Handshake::Missing, CLEAN.to_owned()));
+}
+
+#[test]
+fn lost_request_does_not_hide_the_connection() {
+    let found = only(&Capture::of(chat(3)).without(4));
+    assert_eq!((found.handshake, verdict(&found)), (Handshake::Missing, CLEAN.to_owned()));
+}
+
+#[test]
+fn every_single_loss_leaves_true_close_frames_only() {
+    let capture = Capture::of(chat(8).clone());
+    for number in 1..=capture.packets.len() {
+        for record in analysis(&capture.clone().without(number)).connections {
+            for close in &record.close_frames {
+                assert_eq!((close.code.unwrap().0, &*close.reason), (1000, &b"bye"[..]), "without {number}");
+            }
+        }
+    }
+}
+
+#[test]
+fn conflicting_retransmission_is_a_violation_and_the_first_copy_counts() {
+    let first = frame(SERVER, TEXT, b"first copy");
+    let second = frame(SERVER, TEXT, b"other copy");
+    let one = Capture::of(Conversation::open().text(SERVER, "hole").server(first).ack(CLIENT));
+    let other = Capture::of(Conversation::open().text(SERVER, "hole").server(second));
+    // Packet 6 is late: both copies wait for it.
+    let mut capture = one.clone();
+    capture.packets.splice(5..7, [one.packets[6].clone(), other.packets[6].clone(), one.packets[5].clone()]);
+    let found = only(&capture);
+    assert_eq!(violations(&found), ["server conflicting-retransmission in 7"]);
+    assert_eq!((found.messages.server, found.missed_bytes), (2, 0));
+}
+
+#[test]
+fn connection_spans_two_captures() {
+    let (first, second) = Capture::of(chat(4)).split(8);
+    let analysis = crate::analysis_of(vec![first.input("1.pcap"), second.input("2.pcap")]);
+    let [found] = analysis.connections.as_slice() else { panic!("{:#?}", analysis.connections) };
+    assert_eq!((verdict(found), found.messages.server, found.complete), (CLEAN.to_owned(), 4, true));
+    let close = &found.close_frames[0];
+    assert_eq!((analysis.capture_name(close.packet), close.packet.number), (Some("2.pcap"), 3));
+    assert_eq!(analysis.captures.iter().map(|capture| capture.conversations.clone()).collect::<Vec<_>>(), [[1], [1]]);
+}
