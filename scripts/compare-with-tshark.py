@@ -31,7 +31,6 @@ DISTURBANCES = ["retransmission", "fast_retransmission", "spurious_retransmissio
                 "ack_lost_segment"]
 SUFFIXES = (".pcap", ".pcapng", ".cap", ".pcap.gz", ".pcapng.gz", ".cap.gz")
 
-
 @dataclasses.dataclass(frozen=True)
 class Frame:
     """A Close frame, or a 101 answer (`code` is 101 and `reason` "handshake")."""
@@ -42,36 +41,124 @@ class Frame:
     reason: str
 
     def __str__(self):
-        what = f"close {self.code} {self.reason!r}" if self.reason != "handshake" else "101"
-        return f"stream {self.stream} {self.sender} > {self.receiver} {what}"
+        what = f"Close {self.code} {self.reason[:40]!r}" if self.reason != "handshake" else "101"
+        return f"stream {self.stream}, {self.sender} > {self.receiver}, {what}"
+
+    def is_believable(self):
+        """Whether RFC 6455 lets anybody send it."""
+        codes = (101, None, *range(1000, 1004), *range(1007, 1015), *range(3000, 5000))
+        return self.code in codes and "\\x" not in self.reason
 
 
 @dataclasses.dataclass
 class Difference:
-    """`kind`: ours-only, tshark-only, packet (both have it, in other packets), stream, tcp_streams or packets."""
+    """Where the two disagree.
+
+    `kind`: "only here" (a frame or handshake that tshark finds in neither mode), "only in tshark" (in some mode), "other
+    packet" (both find it, in different packets), "not in MODE mode" (wsautopsy and the other mode find it), "stream" (the
+    number of a connection's TCP stream), "tcp_streams", "packets" (how many there are)."""
     kind: str
-    stream: int | None
     text: str
+    stream: int | None = None
     frame: Frame | None = None
+    packet: int | None = None
     layers: frozenset = frozenset()
 
 
 @dataclasses.dataclass
 class Tshark:
+    """What tshark says of a capture."""
+    version: str
     packets: int = 0
     streams: int = 0
+    largest: int = 0                                               # bytes of the largest packet
+    layers: set = dataclasses.field(default_factory=set)           # names of all protocols
     ports: dict = dataclasses.field(default_factory=dict)          # stream -> {client port, server port}
     disturbed: dict = dataclasses.field(default_factory=lambda: collections.defaultdict(set))  # stream -> flags
     frames: dict = dataclasses.field(default_factory=dict)         # mode -> [(Frame, packet, layers)]
+    upgraded: dict = dataclasses.field(default_factory=dict)       # stream -> packet of the 101 answer
 
 
-def run(command):
+@dataclasses.dataclass
+class Explanation:
+    """Why some differences are no defect: of these kinds, where `condition(difference, tshark, captures row)` holds.
+
+    `samples` are captures in which such differences must occur with tshark 4.0; otherwise the explanation is stale."""
+    kinds: tuple
+    sentence: str
+    condition: object
+    samples: tuple = ()
+    used: int = 0
+
+
+EXPLANATIONS = [
+    Explanation(
+        ("not in out-of-order mode",),
+        "With out-of-order reassembly, tshark waits for ever for a segment that the capture lost.",
+        lambda d, t, c: t.disturbed[d.stream] & {"lost_segment", "ack_lost_segment"},
+        samples=("capture-loss.pcapng",)),
+    Explanation(
+        ("not in out-of-order mode",),
+        "With out-of-order reassembly, tshark waits for ever for what the snap length cut off.",
+        lambda d, t, c: c["truncated_packets"] > 0,
+        samples=("snap-length-400.pcap",)),
+    Explanation(
+        ("not in default mode",),
+        "Without out-of-order reassembly, tshark loses the place in the stream when a segment comes late.",
+        lambda d, t, c: t.disturbed[d.stream]),
+    Explanation(
+        ("only in tshark",),
+        "After a lost or late segment tshark takes payload for frame headers: codes and reasons that nobody may send.",
+        lambda d, t, c: t.disturbed[d.stream] and not d.frame.is_believable()),
+    Explanation(
+        ("only in tshark",),
+        "tshark decrypts TLS with the secrets in the capture, which wsautopsy does not do.",
+        lambda d, t, c: "tls" in d.layers),
+    Explanation(
+        ("only here",),
+        "tshark knows a WebSocket only by its 101 answer; wsautopsy finds it by its frames.",
+        lambda d, t, c: d.stream not in t.upgraded),
+    Explanation(
+        ("only here",),
+        "tshark takes what a client sends before the 101 answer for HTTP.",
+        lambda d, t, c: d.packet is not None and d.packet < t.upgraded.get(d.stream, 0)),
+    Explanation(
+        ("packets",),
+        "wsautopsy goes on behind damage at which tshark stops, and does not count records that cannot be packets.",
+        lambda d, t, c: c["damaged_bytes"] > 0),
+    Explanation(
+        ("tcp_streams",),
+        "wsautopsy does not decode every link layer (radio, FDDI, ARCNET, PPI, E-Tag) nor packets with broken headers.",
+        lambda d, t, c: c["tcp_streams"] < t.streams <= c["tcp_streams"] + c["undecoded_packets"] + ("etag" in t.layers)),
+    Explanation(
+        ("tcp_streams",),
+        "wsautopsy keeps conversations in different VLANs apart, which tshark 4.0 does not.",
+        lambda d, t, c: c["tcp_streams"] > t.streams and "vlan" in t.layers),
+    Explanation(
+        ("tcp_streams",),
+        "tshark 4.0 does not decode packets in tunnels that are too large for a length field (BIG TCP).",
+        lambda d, t, c: c["tcp_streams"] > t.streams and t.largest > 0xffff),
+]
+
+
+class Unreadable(Exception):
+    """The capture cannot be opened at all."""
+
+
+def run(command, accepted=(0,)):
     """What `command` writes to standard output."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    # tshark ends with 2 after a capture that is cut short in the middle of a packet, having shown all before.
-    if done.returncode not in ((0, 2) if command[0] == "tshark" else (0,)):
+    if done.returncode not in accepted:
         raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-500:]}")
-    return done.stdout
+    return done.stdout.decode(errors="replace"), done
+
+
+def run_tshark(capture, *options):
+    # tshark ends with 2 after a capture that is damaged, having shown what came before, and if it cannot open it.
+    text, done = run(["tshark", "-n", "-r", capture, *options], accepted=(0, 2))
+    if done.returncode == 2 and not text:
+        raise Unreadable(f"tshark: {done.stderr.decode(errors='replace').strip().splitlines()[-1]}")
+    return text
 
 
 def wire_text(data):
@@ -88,7 +175,12 @@ def wire_text(data):
 
 def ask_wsautopsy(binary, capture, directory):
     """Its tables."""
-    run([binary, "analyze", capture, "-o", directory, "--format", "ndjson", "--quiet"])
+    _, done = run([binary, "analyze", capture, "-o", directory, "--format", "ndjson", "--quiet"], accepted=(0, 1))
+    if done.returncode == 1:
+        message = done.stderr.decode(errors="replace").strip()
+        if "expected a pcap or pcapng capture" not in message:
+            raise RuntimeError(message)
+        raise Unreadable(message)
     read = lambda name: [json.loads(line) for line in (pathlib.Path(directory) / f"{name}.ndjson").open()]
     return {name: read(name) for name in ("connections", "close_frames", "captures")}
 
@@ -117,14 +209,15 @@ def ends(row):
 
 
 def ask_tshark(capture):
-    answer = Tshark()
-    fields = ["tcp.stream", "tcp.srcport", "tcp.dstport"] + [f"tcp.analysis.{name}" for name in DISTURBANCES]
-    command = ["tshark", "-n", "-r", capture, "-T", "fields", "-E", "occurrence=l"]
-    for field in fields:
-        command += ["-e", field]
-    for line in run(command).decode(errors="replace").split("\n")[:-1]:
+    answer = Tshark(version=run(["tshark", "--version"])[0].split()[2])
+    fields = ["frame.len", "frame.protocols", "tcp.stream", "tcp.srcport", "tcp.dstport"]
+    fields += [f"tcp.analysis.{name}" for name in DISTURBANCES]
+    options = [option for field in fields for option in ("-e", field)]
+    for line in run_tshark(capture, "-T", "fields", "-E", "occurrence=l", *options).split("\n")[:-1]:
         answer.packets += 1
-        stream, source, destination, *flags = line.split("\t")
+        length, protocols, stream, source, destination, *flags = line.split("\t")
+        answer.largest = max(answer.largest, int(length))
+        answer.layers.update(protocols.split(":"))
         if not stream:
             continue
         answer.streams = max(answer.streams, int(stream) + 1)
@@ -132,15 +225,18 @@ def ask_tshark(capture):
         answer.disturbed[int(stream)].update(name for name, flag in zip(DISTURBANCES, flags) if flag)
     for mode, options in MODES.items():
         answer.frames[mode] = list(tshark_frames(capture, options))
+        for frame, packet, _ in answer.frames[mode]:
+            if frame.reason == "handshake":
+                answer.upgraded.setdefault(frame.stream, packet)
     return answer
 
 
 def tshark_frames(capture, options):
     """Yields (Frame, packet, layers)."""
     only = "websocket.opcode == 8 || (http.response.code == 101 && http.sec_websocket_accept)"
-    command = ["tshark", "-n", "-r", capture, "-Y", only, "-T", "pdml", *options]
+    text = run_tshark(capture, "-Y", only, "-T", "pdml", *options)
     # Hostile reasons put characters into it that XML does not allow.
-    text = re.sub("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", run(command).decode(errors="replace"))
+    text = re.sub("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
     text = text if "</pdml>" in text else text + "</pdml>"
     for packet in ElementTree.fromstring(text.encode()).iter("packet"):
         number, stream, address, ends = 0, None, None, None
@@ -169,18 +265,16 @@ def tshark_frames(capture, options):
 
 def differences(tables, tshark):
     """Yields every Difference."""
-    counts = {"packets": tshark.packets, "tcp_streams": tshark.streams}
-    for name, theirs in counts.items():
-        ours = tables["captures"][0][name]
+    for kind, theirs in {"packets": tshark.packets, "tcp_streams": tshark.streams}.items():
+        ours = tables["captures"][0][kind]
         if ours != theirs:
-            yield Difference(name, None, f"{name}: {ours} here, {theirs} in tshark")
+            yield Difference(kind, f"{ours} here, {theirs} in tshark")
     for row in tables["connections"]:
-        if tshark.ports.get(row["tcp_stream"]) != {row["client_port"], row["server_port"]}:
-            theirs = tshark.ports.get(row["tcp_stream"])
-            text = f"connection {row['connection']} ({row['client_port']}, {row['server_port']}) is stream " \
-                   f"{row['tcp_stream']} here, which has ports {theirs} in tshark"
-            yield Difference("stream", row["tcp_stream"], text)
-    ours, theirs = collections.defaultdict(list), collections.defaultdict(lambda: collections.defaultdict(list))
+        ports, theirs = {row["client_port"], row["server_port"]}, tshark.ports.get(row["tcp_stream"])
+        if ports != theirs:
+            text = f"connection {row['connection']} has ports {ports}, stream {row['tcp_stream']} has {theirs} in tshark"
+            yield Difference("stream", text, row["tcp_stream"])
+    ours, theirs = collections.defaultdict(list), collections.defaultdict(lambda: {mode: [] for mode in MODES})
     layers = {}
     for frame, packet in our_frames(tables):
         ours[frame].append(packet)
@@ -189,25 +283,26 @@ def differences(tables, tshark):
             theirs[frame][mode].append(packet)
             layers[frame] = of
     for frame in sorted({*ours, *theirs}, key=str):
-        yield from compare_frame(frame, ours[frame], theirs[frame], layers.get(frame, frozenset()))
+        for kind, packet, text in compare_frame(frame, ours[frame], theirs[frame]):
+            yield Difference(kind, f"{frame}: {text}", frame.stream, frame, packet, layers.get(frame, frozenset()))
 
 
-def compare_frame(frame, ours, modes, layers):
-    """Frames of one direction that say the same, told apart by their packets."""
-    theirs = max(modes.values(), key=len, default=[])
+def compare_frame(frame, ours, modes):
+    """Yields (kind, packet, text) of the frames of one direction that say the same, told apart by their packets."""
+    theirs = max(modes.values(), key=len)
     known = {packet for packets in modes.values() for packet in packets}
-    if len(theirs) > len(ours):
-        for packet in sorted(known - set(ours))[:len(theirs) - len(ours)] or [theirs[-1]]:
-            yield Difference("tshark-only", frame.stream, f"{frame} in packet {packet}: only in tshark", frame, layers)
-    alone = [packet for packet in ours if packet is not None and packet not in known]
-    for packet in alone[:max(len(ours) - len(theirs), 0)]:
-        yield Difference("ours-only", frame.stream, f"{frame} in packet {packet}: only here", frame, layers)
-    if frame.reason == "handshake":
-        for _ in range(len(ours) - len(theirs)):
-            yield Difference("ours-only", frame.stream, f"{frame}: only here", frame, layers)
-    for packet in alone[max(len(ours) - len(theirs), 0):]:
-        text = f"{frame}: packet {packet} here, {sorted(known)} in tshark"
-        yield Difference("packet", frame.stream, text, frame, layers)
+    missing, surplus = max(len(theirs) - len(ours), 0), max(len(ours) - len(theirs), 0)
+    for packet in sorted(known - set(ours))[:missing]:
+        yield "only in tshark", packet, f"packet {packet}"
+    alone = ours if frame.reason == "handshake" else [packet for packet in ours if packet not in known]
+    for packet in alone[:surplus]:
+        yield "only here", packet, f"packet {packet}"
+    if frame.reason != "handshake":
+        for packet in alone[surplus:]:
+            yield "other packet", packet, f"packet {packet} here, {sorted(known)} in tshark"
+    for mode, packets in modes.items():
+        if len(packets) < min(len(ours), len(theirs)):
+            yield f"not in {mode} mode", None, f"{len(packets)} of {len(theirs)}"
 
 
 # ---- command line ------------------------------------------------------------------------------------------------------
@@ -234,20 +329,55 @@ def captures(arguments):
             yield argument
 
 
+def explain(difference, tshark, row):
+    """The Explanation of a difference; None if there is none."""
+    for explanation in EXPLANATIONS:
+        if difference.kind in explanation.kinds and explanation.condition(difference, tshark, row):
+            return explanation
+    return None
+
+
+def report(path, tables, tshark, found):
+    """Prints what was compared, and returns how many differences are not explained."""
+    explained = [explain(difference, tshark, tables["captures"][0]) for difference in found]
+    unexplained = [difference for difference, explanation in zip(found, explained) if explanation is None]
+    for explanation in filter(None, explained):
+        explanation.used += 1
+    print(f"{path}: {len(tables['connections'])} connections, {len(tables['close_frames'])} Close frames, "
+          f"{len(found) - len(unexplained)} differences explained, {len(unexplained)} not")
+    for explanation in EXPLANATIONS:
+        count = sum(one is explanation for one in explained)
+        if count:
+            print(f"  {count} x {explanation.sentence}")
+        elif path.name in explanation.samples and tshark.version.startswith("4.0."):
+            unexplained.append(Difference("stale", f"does not occur any more: {explanation.sentence}"))
+    for difference in unexplained:
+        print(f"  {difference.kind.upper()}: {difference.text} {sorted(tshark.disturbed.get(difference.stream, ()))}")
+    return len(unexplained)
+
+
 def main(arguments):
+    if len(arguments) < 2:
+        print(__doc__, file=sys.stderr)
+        return 2
     binary, paths = arguments[0], list(captures(arguments[1:]))
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    failures, connections, frames = 0, 0, 0
+    with tempfile.TemporaryDirectory() as settings, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        os.environ["WIRESHARK_CONFIG_DIR"] = settings  # not those of whoever runs this
         for path, future in [(path, pool.submit(compare, binary, path)) for path in paths]:
             try:
                 tables, tshark, found = future.result()
-            except Exception as error:
-                print(f"{path}: ERROR {error!r}")
+            except Unreadable as error:
+                print(f"{path}: not compared: {error}")
                 continue
-            print(f"{path}: {len(tables['connections'])} connections, {len(tables['close_frames'])} Close frames, "
-                  f"{len(found)} differences")
-            for difference in found:
-                print("   ", difference.kind, difference.text, sorted(tshark.disturbed.get(difference.stream, ())))
+            failures += report(path, tables, tshark, found)
+            connections += len(tables["connections"])
+            frames += len(tables["close_frames"])
+    explained = sum(explanation.used for explanation in EXPLANATIONS)
+    print(f"{len(paths)} captures, {connections} connections, {frames} Close frames, {explained} differences explained, "
+          f"{failures} not")
+    return 1 if failures or not frames else 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))
