@@ -1,0 +1,15 @@
+#!/bin/bash
+# Compares the program with tshark on the bundled samples; installs tshark where it is missing (Debian, as root).
+#
+#   scripts/outside-checks.sh [BINARY]      target/debug/wsautopsy if not given
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+binary=${1:-${CARGO_TARGET_DIR:-target}/debug/wsautopsy}
+
+if ! command -v tshark > /dev/null; then
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -q
+  apt-get install -q -y --no-install-recommends tshark
+fi
+exec python3 scripts/compare-with-tshark.py "$binary" samples
