@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!          a Close frame               the other end's
-//!   Open ────────────────▶ Closing ──────────────────────▶ Closed
+//!   Open ────────────────▶ Asked ────────────────────────▶ Closed
 //!                             │ another of the same sender    │ any other
-//!                             └──▶ Closing                    └──▶ Closed
+//!                             └──▶ Asked                      └──▶ Closed
 //! ```
 //!
 //! Which Close frame was first is told by acknowledgements, not by the order of capture: an end that had acknowledged the
@@ -38,7 +38,7 @@ pub(super) enum Closing {
     #[default]
     Open,
     /// One end has closed.
-    Closing { first: Box<SeenClose> },
+    Asked { first: Box<SeenClose> },
     /// Both have.
     Closed { first: Box<SeenClose>, reply: Box<SeenClose>, crossed: bool },
 }
@@ -62,9 +62,9 @@ impl Closing {
     /// A Close frame was seen.
     pub(super) fn close(&mut self, seen: SeenClose) {
         *self = match std::mem::take(self) {
-            Self::Open => Self::Closing { first: Box::new(seen) },
-            Self::Closing { first } if first.sender == seen.sender => Self::Closing { first },
-            Self::Closing { first } => Self::answered(first, Box::new(seen)),
+            Self::Open => Self::Asked { first: Box::new(seen) },
+            Self::Asked { first } if first.sender == seen.sender => Self::Asked { first },
+            Self::Asked { first } => Self::answered(first, Box::new(seen)),
             closed @ Self::Closed { .. } => closed,
         };
     }
@@ -83,7 +83,7 @@ impl Closing {
     pub(super) fn first_sender(&self) -> Option<Role> {
         match self {
             Self::Open => None,
-            Self::Closing { first } | Self::Closed { first, .. } => Some(first.sender),
+            Self::Asked { first } | Self::Closed { first, .. } => Some(first.sender),
         }
     }
 
@@ -91,7 +91,7 @@ impl Closing {
     pub(super) fn close_of(&self, sender: Role) -> Option<&SeenClose> {
         match self {
             Self::Open => None,
-            Self::Closing { first } => Some(&**first).filter(|close| close.sender == sender),
+            Self::Asked { first } => Some(&**first).filter(|close| close.sender == sender),
             Self::Closed { first, reply, .. } => [&**first, &**reply].into_iter().find(|close| close.sender == sender),
         }
     }
@@ -99,7 +99,7 @@ impl Closing {
     /// When both ends had closed.
     pub(super) fn closed_at(&self) -> Option<Arrival> {
         match self {
-            Self::Open | Self::Closing { .. } => None,
+            Self::Open | Self::Asked { .. } => None,
             Self::Closed { reply, .. } => Some(reply.at),
         }
     }
@@ -109,7 +109,7 @@ impl Closing {
         let mut verdict = tcp_verdict(circumstances);
         match self {
             Self::Open => without_close(&mut verdict, circumstances),
-            Self::Closing { first } => {
+            Self::Asked { first } => {
                 with_first(&mut verdict, first, ClosedBy::One(first.sender));
                 let unknown = circumstances.may_hide_close_of(first.sender.peer());
                 verdict.reply = (circumstances.end.is_some() && !unknown).then_some(CloseReply::Missing);

@@ -294,7 +294,7 @@ impl<M> Found<M> {
         self.context.extend(bytes.iter().take(missing));
     }
 
-    fn finish(mut self: Box<Self>) -> InvalidText<M> {
+    fn finish(mut self) -> InvalidText<M> {
         self.fault.context = self.context.into();
         self.fault
     }
