@@ -44,7 +44,7 @@ fn packets() -> impl Iterator<Item = (&'static Batch, &'static Packet)> {
 fn segment_of(batch: &Batch, packet: &Packet) -> Option<Segment> {
     match packet::decode(packet.link_type, batch.bytes_of(packet), packet.original) {
         Decoded::Segment(segment) => Some(segment),
-        Decoded::Other | Decoded::Undecoded => None,
+        Decoded::Fragment(_) | Decoded::Quoted(_) | Decoded::Other | Decoded::Undecoded => None,
     }
 }
 
@@ -78,16 +78,17 @@ fn tcp(bencher: Bencher) {
     let segments: Vec<_> = packets()
         .filter_map(|(batch, packet)| Some((batch, packet, segment_of(batch, packet)?)))
         .map(|(batch, packet, segment)| {
-            let payload = &batch.bytes_of(packet)[segment.payload.start as usize..segment.payload.end as usize];
-            (segment, payload, batch.id_of(packet), packet.time)
+            let start = segment.payload.start as usize - usize::from(segment.header);
+            let tcp = &batch.bytes_of(packet)[start..segment.payload.end as usize];
+            (segment, tcp, batch.id_of(packet), packet.time)
         })
         .collect();
-    let expected: usize = segments.iter().map(|(_, payload, ..)| payload.len()).sum();
+    let expected: usize = segments.iter().map(|(segment, ..)| segment.payload.len()).sum();
     let counter = ItemsCount::new(segments.len());
     bencher.counter(BytesCount::of_slice(&CAPTURE.0)).counter(counter).bench_local(|| {
         let mut table = FlowTable::<Counted>::default();
-        for (segment, payload, packet, time) in &segments {
-            table.segment(segment, payload, *packet, *time);
+        for (segment, tcp, packet, time) in &segments {
+            table.segment(segment, tcp, *packet, *time);
         }
         assert_eq!(table.finish(), expected);
     });

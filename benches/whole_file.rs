@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use divan::Bencher;
 use divan::counter::BytesCount;
 use generate::{Kind, Plan, Truth};
-use wsautopsy::analyze::analyze;
+use wsautopsy::analyze::{Options, analyze};
 use wsautopsy::capture::Input;
 
 fn main() {
@@ -35,7 +35,8 @@ fn capture(kind: Kind) -> (Vec<u8>, Truth) {
 fn whole_file(bencher: Bencher, (bytes, truth): &'static (Vec<u8>, Truth), threads: usize) {
     bencher.counter(BytesCount::of_slice(bytes)).bench_local(|| {
         let input = Input::reader("generated", Box::new(bytes.as_slice()));
-        let analysis = analyze(vec![input], threads, &mut |_| ()).expect("threads start");
+        let analysis =
+            analyze(vec![input], &Options { threads, ..Options::default() }, &mut |_| ()).expect("threads start");
         assert_eq!(Truth::found(&analysis), *truth);
     });
 }
