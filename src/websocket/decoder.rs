@@ -16,8 +16,10 @@ use crate::flow::Role;
 use crate::limits;
 
 use super::close::CloseBody;
+use super::conformance::{self, Place};
 use super::frame::{Header, MAX_HEADER, Opcode, RSV1, unmask};
 use super::handshake::Extensions;
+use super::message::Message;
 use super::resync::{Found, Search};
 use super::rule::Rule;
 use super::utf8::{InvalidText, TextCheck};
@@ -114,18 +116,6 @@ enum PayloadKind {
     Close { body: Vec<u8>, holed: bool },
     /// Nobody looks into it.
     Skipped,
-}
-
-/// A data message.
-#[derive(Debug)]
-struct Message<M> {
-    /// Its number, from 0.
-    number: u64,
-    text: bool,
-    compressed: bool,
-    bytes: u64,
-    /// Whether the payload is checked: text that no extension has changed.
-    check: Option<TextCheck<M>>,
 }
 
 impl<M: Copy> Decoder<M> {
@@ -261,7 +251,16 @@ impl<M: Copy> Decoder<M> {
     }
 
     fn begin_frame(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
-        self.check_header(header, mark, visitor);
+        let place = Place {
+            sender: self.sender,
+            extensions: self.extensions,
+            open: self.message.as_ref().map(|message| message.bytes),
+            resumed: self.resumed,
+            closed: self.closed,
+        };
+        conformance::check(header, &place, |rule, detail| {
+            visitor.event(self.offset, mark, Event::Violation { rule, detail });
+        });
         if !header.has_sound_length() {
             // The frame has no end, but its sender may go on as if it had.
             self.lose_sync(mark, visitor);
@@ -299,53 +298,6 @@ impl<M: Copy> Decoder<M> {
             check: checked.then(TextCheck::default),
         });
         self.messages += 1;
-    }
-
-    /// Every rule that a header alone can break.
-    fn check_header(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
-        let mut broken = |rule, detail: String| {
-            visitor.event(self.offset, mark, Event::Violation { rule, detail });
-        };
-        let opcode = header.opcode;
-        match (self.sender, header.mask) {
-            (Role::Client, None) => {
-                broken(Rule::UnmaskedClientFrame, format!("{opcode:?} frame of {} bytes", header.payload));
-            }
-            (Role::Server, Some(_)) => {
-                broken(Rule::MaskedServerFrame, format!("{opcode:?} frame of {} bytes", header.payload));
-            }
-            (Role::Client, Some(_)) | (Role::Server, None) => {}
-        }
-        if header.reserved & !self.extensions.reserved_bits(opcode, self.message.is_some()) != 0 {
-            broken(Rule::ReservedBits, format!("RSV bits {:03b} on a {opcode:?} frame", header.reserved));
-        }
-        if let Opcode::Reserved(bits) = opcode {
-            broken(Rule::ReservedOpcode, format!("opcode {bits}"));
-        }
-        if opcode.is_control() && !header.fin {
-            broken(Rule::FragmentedControlFrame, format!("{opcode:?} frame without FIN"));
-        }
-        if opcode.is_control() && header.payload > 125 {
-            broken(Rule::LongControlFrame, format!("{opcode:?} frame of {} bytes", header.payload));
-        }
-        if !header.has_sound_length() {
-            broken(Rule::LengthTooLarge, format!("length {:#x}", header.payload));
-        } else if !header.minimal {
-            broken(Rule::NonMinimalLength, format!("length {} in {} bytes", header.payload, header.size));
-        }
-        match (opcode, &self.message) {
-            (Opcode::Continuation, None) if self.resumed => {}
-            (Opcode::Continuation, None) => {
-                broken(Rule::UnexpectedContinuation, format!("continuation of {} bytes", header.payload));
-            }
-            (Opcode::Text | Opcode::Binary, Some(open)) => {
-                broken(Rule::InterleavedMessage, format!("{opcode:?} frame {} bytes into a message", open.bytes));
-            }
-            _ => {}
-        }
-        if self.closed {
-            broken(Rule::FrameAfterClose, format!("{opcode:?} frame of {} bytes", header.payload));
-        }
     }
 
     /// Reads on in a payload: how many bytes were used.
@@ -464,41 +416,6 @@ impl<M: Copy> Decoder<M> {
             self.resume(found, visitor);
         }
         bytes.len()
-    }
-}
-
-impl<M: Copy> Message<M> {
-    /// The next part of its payload, which begins `position` bytes into its frame. `last` says that nothing follows.
-    fn payload(&mut self, bytes: &[u8], mask: Option<[u8; 4]>, position: u64, last: bool, mark: M) {
-        let first = self.bytes == 0;
-        self.bytes += bytes.len() as u64;
-        let Some(check) = &mut self.check else { return };
-        let Some(key) = mask else {
-            // The common case: a whole message that is valid leaves nothing behind.
-            if !(first && last && simdutf8::basic::from_utf8(bytes).is_ok()) {
-                check.piece(bytes, mark);
-            }
-            return;
-        };
-        let mut plain = [0; limits::PIECE_BYTES];
-        let whole = first && last && bytes.len() <= plain.len();
-        for (index, piece) in bytes.chunks(limits::PIECE_BYTES).enumerate() {
-            let skipped = (index * limits::PIECE_BYTES) as u64;
-            let Some(plain) = plain.get_mut(..piece.len()) else { continue };
-            unmask(piece, key, position + skipped, plain);
-            if !(whole && simdutf8::basic::from_utf8(plain).is_ok()) {
-                check.piece(plain, mark);
-            }
-        }
-    }
-
-    fn gap(&mut self, length: u64) {
-        self.bytes += length;
-        if length > 0
-            && let Some(check) = &mut self.check
-        {
-            check.gap();
-        }
     }
 }
 

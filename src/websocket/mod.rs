@@ -10,9 +10,11 @@
 //! ```
 
 mod close;
+mod conformance;
 mod decoder;
 mod frame;
 pub mod handshake;
+mod message;
 mod resync;
 mod rule;
 mod utf8;
