@@ -9,6 +9,7 @@
 //! depend on it.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -19,6 +20,7 @@ use crate::flow::{FlowKey, PacketId, Timestamp};
 use crate::limits;
 use crate::packet::{self, Datagram, Decoded, Fragment, Fragments, Quoted, Segment};
 use crate::tcp::FlowTable;
+use crate::tls::Secrets;
 
 mod filter;
 #[cfg(test)]
@@ -81,12 +83,14 @@ pub struct Progress {
 }
 
 /// What can be chosen about an analysis.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Threads to work with; 0 for one for each core. The result does not depend on it.
     pub threads: usize,
     /// What is looked into.
     pub filter: Filter,
+    /// TLS secrets, beside those in the captures.
+    pub secrets: Secrets,
 }
 
 /// Analyses `inputs` in the order of their packets' times. `progress` is called after each batch.
@@ -103,15 +107,17 @@ pub fn analyze(inputs: Vec<Input>, options: &Options, progress: &mut (dyn FnMut(
         .num_threads(threads)
         .build()
         .map_err(|source| Error::Threads { threads, source })
-        .map(|pool| pool.install(|| run(inputs, &options.filter, progress)))
+        .map(|pool| pool.install(|| run(inputs, options, progress)))
 }
 
-fn run(inputs: Vec<Input>, filter: &Filter, progress: &mut (dyn FnMut(Progress) + Send)) -> Analysis {
+fn run(inputs: Vec<Input>, options: &Options, progress: &mut (dyn FnMut(Progress) + Send)) -> Analysis {
     let mut captures = Captures::new(inputs);
-    let mut pipeline = Pipeline::new(filter);
+    let mut pipeline = Pipeline::new(&options.filter);
+    pipeline.learn(&options.secrets);
     let (mut batch, mut next) = (Batch::default(), Batch::default());
     let mut more = captures.next_batch(&mut batch);
     while more {
+        pipeline.read_key_logs(&captures.take_key_logs());
         ((), more) = rayon::join(|| pipeline.batch(&batch), || captures.next_batch(&mut next));
         progress(Progress { bytes: captures.bytes_read(), total: captures.bytes_total() });
         std::mem::swap(&mut batch, &mut next);
@@ -125,6 +131,7 @@ struct Pipeline<'a> {
     pieces: Vec<Piece>,
     fragments: Fragments,
     shards: Vec<FlowTable<Connection>>,
+    secrets: Arc<Secrets>,
     /// What was counted of each file, by its index.
     counts: Vec<Counts>,
 }
@@ -169,7 +176,28 @@ impl<'a> Pipeline<'a> {
             fragments: Fragments::default(),
             shards: (0..limits::SHARDS).map(|_| FlowTable::default()).collect(),
             counts: Vec::new(),
+            secrets: Arc::default(),
         }
+    }
+
+    /// From now on these secrets are known.
+    fn learn(&mut self, secrets: &Secrets) {
+        self.secrets = Arc::new(secrets.clone());
+        for table in &mut self.shards {
+            table.output_mut().secrets = Arc::clone(&self.secrets);
+        }
+    }
+
+    /// Key logs that were found in the captures.
+    fn read_key_logs(&mut self, logs: &[Box<[u8]>]) {
+        if logs.is_empty() {
+            return;
+        }
+        let mut secrets = Secrets::clone(&self.secrets);
+        for log in logs {
+            secrets.add_key_log(log);
+        }
+        self.learn(&secrets);
     }
 
     fn batch(&mut self, batch: &Batch) {
@@ -225,7 +253,7 @@ impl<'a> Pipeline<'a> {
 
     fn finish(mut self, files: Vec<CaptureFile>) -> Analysis {
         let mut connections: Vec<ConnectionRecord> =
-            self.shards.into_par_iter().flat_map_iter(FlowTable::finish).collect();
+            self.shards.into_par_iter().flat_map_iter(|table| table.finish().records).collect();
         connections.retain(|record| self.filter.wants_connection(record));
         // Attempts that begin with the same packet are of one connection, and so in order already. Packets of one file
         // have the order of the file, those of several files the order of time.

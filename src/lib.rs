@@ -53,4 +53,5 @@ pub mod limits;
 pub mod packet;
 pub mod report;
 pub mod tcp;
+pub mod tls;
 pub mod websocket;

@@ -114,3 +114,24 @@ pub const FRAGMENTED_DATAGRAMS: usize = 1024;
 
 /// Attributes of one packet in Linux's firewall log. The kernel writes about twenty kinds, each once.
 pub const NFLOG_ATTRIBUTES: usize = 64;
+
+/// Bytes of a TLS record's fragment: 2^14 and what protection may add (RFC 5246 section 6.2.3).
+pub const TLS_FRAGMENT_BYTES: usize = (1 << 14) + 2048;
+
+/// Bytes of one TLS handshake message. Certificate chains are mostly under 10 KB, and OpenSSL refuses those over 100 KB.
+pub const TLS_MESSAGE_BYTES: usize = 128 << 10;
+
+/// Connections whose TLS secrets are kept. Each costs about 300 bytes; a key log with more is cut.
+pub const TLS_SECRETS: usize = 1 << 20;
+
+/// Records in a row that the secrets of a TLS connection do not open before its rest is given up: those of the handshake
+/// may be under secrets that are not known, and there are fewer of them.
+pub const TLS_FAILURES: usize = 64;
+
+/// Records of one direction whose ends are remembered until they are acknowledged. Of one that is not, an acknowledgement
+/// is taken for one of an earlier record.
+pub const TLS_RECORDS_IN_FLIGHT: usize = 256;
+
+/// Sequence numbers that are tried on the first record after a gap. A gap of so many records is a connection of its own;
+/// each costs the verification of a tag.
+pub const TLS_LOST_RECORDS: u64 = 1024;

@@ -37,6 +37,8 @@ pub struct Captures {
     bytes_total: Option<u64>,
     /// The time that was reached while no further file could be opened.
     crowded_until: Option<Timestamp>,
+    /// Key logs of files that are done.
+    key_logs: Vec<Box<[u8]>>,
 }
 
 impl Captures {
@@ -45,7 +47,16 @@ impl Captures {
     pub fn new(inputs: Vec<Input>) -> Self {
         let bytes_total = inputs.iter().map(Input::size).sum();
         let queue = Queue::of(Vec::new());
-        Self { inputs, queue, lanes: Vec::new(), files: Vec::new(), bytes_done: 0, bytes_total, crowded_until: None }
+        Self {
+            inputs,
+            queue,
+            lanes: Vec::new(),
+            files: Vec::new(),
+            bytes_done: 0,
+            bytes_total,
+            crowded_until: None,
+            key_logs: Vec::new(),
+        }
     }
 
     /// Puts the next packets into `batch`, at least one. Returns false when there are none left.
@@ -87,6 +98,13 @@ impl Captures {
     #[must_use]
     pub const fn bytes_total(&self) -> Option<u64> {
         self.bytes_total
+    }
+
+    /// The key logs that were read in the files since they were last taken: TLS secrets, not to be shown.
+    pub fn take_key_logs(&mut self) -> Vec<Box<[u8]>> {
+        let mut logs = std::mem::take(&mut self.key_logs);
+        logs.extend(self.lanes.iter_mut().flat_map(Lane::take_key_logs));
+        logs
     }
 
     /// How many files are open.
@@ -179,7 +197,8 @@ impl Captures {
 
     /// Closes the lane at `index`.
     fn close(&mut self, index: usize) {
-        let lane = self.lanes.remove(index);
+        let mut lane = self.lanes.remove(index);
+        self.key_logs.extend(lane.take_key_logs());
         self.bytes_done += lane.bytes();
         if let Some(file) = self.files.get_mut(lane.file() as usize) {
             *file = lane.finish();

@@ -45,6 +45,11 @@ impl Lane {
         self.reader.bytes()
     }
 
+    /// The key logs that were read in the file since they were last taken.
+    pub(super) fn take_key_logs(&mut self) -> Vec<Box<[u8]>> {
+        self.reader.take_key_logs()
+    }
+
     /// The file as it turned out.
     pub(super) fn finish(self) -> CaptureFile {
         let mut file = self.reader.finish();

@@ -33,6 +33,8 @@ pub(super) struct Ledger {
     /// The place from which on nothing is believed, until something is again.
     lost: Option<Place>,
     unlisted: Option<Unlisted>,
+    /// Key logs that stand in the file and were not taken yet.
+    key_logs: Vec<Box<[u8]>>,
 }
 
 /// Where damage begins.
@@ -61,7 +63,18 @@ impl Ledger {
             last_link_type: None,
             lost: None,
             unlisted: None,
+            key_logs: Vec::new(),
         }
+    }
+
+    /// A key log stands in the file.
+    pub(super) fn secrets(&mut self, key_log: &[u8]) {
+        self.key_logs.push(key_log.into());
+    }
+
+    /// The key logs since they were last taken.
+    pub(super) fn take_key_logs(&mut self) -> Vec<Box<[u8]>> {
+        std::mem::take(&mut self.key_logs)
     }
 
     /// The name of the file.

@@ -163,6 +163,10 @@ impl Pcapng {
             SPB_MAGIC => self.simple_packet(block, out),
             IDB_MAGIC => self.interface(block),
             ISB_MAGIC => self.statistics(block, out.ledger),
+            DSB_MAGIC => {
+                self.secrets(block, out.ledger);
+                Ok(())
+            }
             SHB_MAGIC => {
                 self.order = head.order;
                 self.interfaces.clear();
@@ -228,6 +232,15 @@ impl Pcapng {
             ledger.dropped(interface.dropped.replace(dropped).unwrap_or(0), dropped);
         }
         Ok(())
+    }
+
+    /// A decryption secrets block (section 4.7). Those of other protocols than TLS are of no interest.
+    fn secrets(&self, block: &Block<'_>, ledger: &mut Ledger) {
+        let kind = self.order.u32_at(block.body, 0);
+        let length = self.order.u32_at(block.body, 4).unwrap_or_default() as usize;
+        if let (Some(TLS_KEY_LOG), Some(log)) = (kind, block.body.get(8..8 + length)) {
+            ledger.secrets(log);
+        }
     }
 }
 
@@ -364,15 +377,18 @@ const fn least_length(kind: u32) -> usize {
 
 /// Whether the content of such blocks matters.
 const fn is_read(kind: u32) -> bool {
-    matches!(kind, SHB_MAGIC | IDB_MAGIC | ISB_MAGIC | EPB_MAGIC | SPB_MAGIC | OPB_MAGIC)
+    matches!(kind, SHB_MAGIC | IDB_MAGIC | ISB_MAGIC | EPB_MAGIC | SPB_MAGIC | OPB_MAGIC | DSB_MAGIC)
 }
 
 /// Whether a block may be believed after damage.
 const fn is_known(head: &Head) -> bool {
-    let known = is_read(head.kind)
-        || matches!(head.kind, NRB_MAGIC | SJE_MAGIC | DSB_MAGIC | PIB_MAGIC | CUSTOM | CUSTOM_NOT_COPIED);
+    let known =
+        is_read(head.kind) || matches!(head.kind, NRB_MAGIC | SJE_MAGIC | PIB_MAGIC | CUSTOM | CUSTOM_NOT_COPIED);
     known && head.length.is_multiple_of(4)
 }
+
+/// Secrets in the form of a TLS key log.
+const TLS_KEY_LOG: u32 = 0x544c_534b;
 
 /// The obsolete packet block.
 const OPB_MAGIC: u32 = 2;

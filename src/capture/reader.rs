@@ -91,6 +91,11 @@ impl Reader {
         self.ledger.bytes()
     }
 
+    /// The key logs that were read in the file since they were last taken.
+    pub(super) fn take_key_logs(&mut self) -> Vec<Box<[u8]>> {
+        self.ledger.take_key_logs()
+    }
+
     /// Fills `batch` with the next packets. Whether the file may have more after them.
     pub(super) fn fill(&mut self, batch: &mut Batch) -> bool {
         batch.clear();

@@ -12,6 +12,7 @@ use wsautopsy::dataframe::{Format, TableName, TableOptions, Tables};
 use wsautopsy::error::{Error, Result};
 use wsautopsy::flow::Timestamp;
 use wsautopsy::report::{directory, summary, terminal};
+use wsautopsy::tls::Secrets;
 
 use super::Outcome;
 use super::progress::Bar;
@@ -54,6 +55,9 @@ pub(super) struct Options {
     /// Only packets captured before this time; UTC.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<Timestamp>,
+    /// TLS secrets (SSLKEYLOGFILE) to decrypt with; may be given more than once. Those in captures are found by themselves.
+    #[arg(long, value_name = "FILE")]
+    keylog: Vec<PathBuf>,
     /// Threads to work with; one for each core if not given.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
@@ -79,7 +83,7 @@ pub(super) fn run(options: &Options) -> Result<Outcome> {
     let began = Instant::now();
     let (inputs, mut failed) = inputs(options);
     let bar = Bar::new(options.quiet);
-    let analysis = analyze(inputs, &options.analysis(), &mut |progress| bar.show(progress))?;
+    let analysis = analyze(inputs, &options.analysis()?, &mut |progress| bar.show(progress))?;
     bar.finish();
     failed |= warn(&analysis, options.quiet);
     let tables = Tables::new(&analysis, &TableOptions { bucket: options.bucket })?;
@@ -97,7 +101,12 @@ pub(super) fn run(options: &Options) -> Result<Outcome> {
 }
 
 impl Options {
-    fn analysis(&self) -> analyze::Options {
+    fn analysis(&self) -> Result<analyze::Options> {
+        let mut secrets = Secrets::default();
+        for path in &self.keylog {
+            let log = std::fs::read(path).map_err(|source| Error::Open { path: path.display().to_string(), source })?;
+            secrets.add_key_log(&log);
+        }
         let filter = Filter {
             ports: self.port.clone(),
             hosts: self.host.iter().map(|host| Host::parse(host)).collect(),
@@ -105,7 +114,7 @@ impl Options {
             since: self.since,
             until: self.until,
         };
-        analyze::Options { threads: self.threads, filter }
+        Ok(analyze::Options { threads: self.threads, filter, secrets })
     }
 }
 

@@ -15,19 +15,33 @@ mod findings;
 mod negotiation;
 mod probe;
 mod record;
+mod secure;
 mod session;
 
 pub use record::*;
+
+use std::sync::Arc;
 
 use crate::flow::Direction;
 use crate::http;
 use crate::limits;
 use crate::tcp::{Application, Arrival, FlowStart, FlowSummary, Interest};
+use crate::tls::{Secrets, may_be_client_hello};
 use crate::websocket::Rule;
 
 use negotiation::{Negotiation, Outcome};
 use probe::Probe;
+use secure::Secure;
 use session::{Opening, Session};
+
+/// What the connections of one shard work with, and where their records go.
+#[derive(Debug, Default)]
+pub struct Workplace {
+    /// The secrets that are known by now.
+    pub secrets: Arc<Secrets>,
+    /// Connections that are over.
+    pub records: Vec<ConnectionRecord>,
+}
 
 /// The protocol stack of one TCP connection.
 #[derive(Debug)]
@@ -48,6 +62,8 @@ enum Stage {
     Probing(Option<Box<Probe>>),
     Negotiation(Box<Negotiation>),
     Session(Box<Session>),
+    /// TLS, and what it carries.
+    Secure(Box<Secure>),
     /// Nothing more is to be found, but there are refused attempts to tell.
     Over,
 }
@@ -61,21 +77,33 @@ struct Refusal {
 }
 
 impl Application for Connection {
-    type Output = Vec<ConnectionRecord>;
+    type Output = Workplace;
 
     fn new(start: &FlowStart) -> Self {
         Self { start: *start, stage: Stage::Probing(None), refused: Vec::new(), missed: 0, probed: 0 }
     }
 
-    fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival, _: &mut Self::Output) -> Interest {
-        if let Stage::Session(session) = &mut self.stage {
-            session.data(from, bytes, at);
-            return Interest::Keep;
+    fn data(
+        &mut self,
+        from: Direction,
+        offset: u64,
+        bytes: &[u8],
+        at: &Arrival,
+        workplace: &mut Workplace,
+    ) -> Interest {
+        match &mut self.stage {
+            Stage::Session(session) => {
+                session.data(from, bytes, at);
+                Interest::Keep
+            }
+            Stage::Secure(secure) => secure.data(from, offset, bytes, at, workplace),
+            Stage::Probing(_) | Stage::Negotiation(_) | Stage::Over => {
+                self.negotiate(from, offset, bytes, at, workplace)
+            }
         }
-        self.negotiate(from, offset, bytes, at)
     }
 
-    fn gap(&mut self, from: Direction, _: u64, length: u64, at: &Arrival, _: &mut Self::Output) -> Interest {
+    fn gap(&mut self, from: Direction, offset: u64, length: u64, at: &Arrival, workplace: &mut Workplace) -> Interest {
         self.missed += length;
         match &mut self.stage {
             Stage::Over => {}
@@ -91,6 +119,7 @@ impl Application for Connection {
                 }
             }
             Stage::Session(session) => session.gap(from, length, at),
+            Stage::Secure(secure) => return secure.gap(from, offset, length, at, workplace),
         }
         Interest::Keep
     }
@@ -102,9 +131,10 @@ impl Application for Connection {
         }
     }
 
-    fn finish(mut self, summary: &FlowSummary, output: &mut Self::Output) {
+    fn finish(mut self, summary: &FlowSummary, workplace: &mut Workplace) {
+        let records = &mut workplace.records;
         for refusal in self.refused {
-            output.push(refusal.opening.attempt(&self.start, summary, Some(refusal.answer), refusal.missed));
+            records.push(refusal.opening.attempt(&self.start, summary, Some(refusal.answer), refusal.missed));
         }
         if let Stage::Negotiation(negotiation) = &mut self.stage
             && let Some(session) = negotiation.assume_upgraded(self.missed)
@@ -115,16 +145,24 @@ impl Application for Connection {
             Stage::Probing(_) | Stage::Over => {}
             Stage::Negotiation(negotiation) => {
                 let opening = negotiation.into_unanswered();
-                output.extend(opening.map(|opening| opening.attempt(&self.start, summary, None, self.missed)));
+                records.extend(opening.map(|opening| opening.attempt(&self.start, summary, None, self.missed)));
             }
-            Stage::Session(session) => output.push(session.finish(&self.start, summary, self.missed)),
+            Stage::Session(session) => records.push(session.finish(&self.start, summary, self.missed)),
+            Stage::Secure(secure) => secure.finish(summary, self.missed, workplace),
         }
     }
 }
 
 impl Connection {
     /// Bytes before it is known to be a WebSocket.
-    fn negotiate(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival) -> Interest {
+    fn negotiate(
+        &mut self,
+        from: Direction,
+        offset: u64,
+        bytes: &[u8],
+        at: &Arrival,
+        workplace: &mut Workplace,
+    ) -> Interest {
         let mut used = 0;
         while let Some(rest) = bytes.get(used..).filter(|rest| !rest.is_empty()) {
             let position = offset + used as u64;
@@ -134,6 +172,10 @@ impl Connection {
                     session.data(from, rest, at);
                     return Interest::Keep;
                 }
+                Stage::Secure(secure) => return secure.data(from, position, rest, at, workplace),
+                Stage::Probing(_) if may_be_client_hello(rest) => {
+                    self.stage = Stage::Secure(Box::new(Secure::new(from, &self.start)));
+                }
                 Stage::Probing(_) => match self.probe(from, rest) {
                     Some(negotiation) => self.stage = Stage::Negotiation(Box::new(negotiation)),
                     None => return self.not_http(from, position, rest, at),
@@ -141,7 +183,7 @@ impl Connection {
                 Stage::Negotiation(negotiation) => {
                     let (count, outcome) = negotiation.data(from, position, rest, at, &self.start, self.missed);
                     used += count;
-                    if self.follow(outcome) == Interest::Ignore {
+                    if self.follow(outcome, workplace) == Interest::Ignore {
                         return Interest::Ignore;
                     }
                 }
@@ -150,7 +192,7 @@ impl Connection {
         Interest::Keep
     }
 
-    fn follow(&mut self, outcome: Outcome) -> Interest {
+    fn follow(&mut self, outcome: Outcome, workplace: &mut Workplace) -> Interest {
         match outcome {
             Outcome::Read => {}
             Outcome::Upgraded(session) => self.stage = Stage::Session(session),
@@ -158,18 +200,18 @@ impl Connection {
             Outcome::Over => return self.give_up(),
             Outcome::Refused { opening, answer } => {
                 self.refused.push(Refusal { opening: *opening, answer, missed: self.missed });
-                return self.read_held();
+                return self.read_held(workplace);
             }
         }
         Interest::Keep
     }
 
     /// After a refusal, what the client sent behind its request are further requests.
-    fn read_held(&mut self) -> Interest {
+    fn read_held(&mut self, workplace: &mut Workplace) -> Interest {
         let Stage::Negotiation(negotiation) = &mut self.stage else { return Interest::Keep };
         let client = negotiation.client();
         for (bytes, offset, at) in negotiation.take_held() {
-            if self.negotiate(client, offset, &bytes, &at) == Interest::Ignore {
+            if self.negotiate(client, offset, &bytes, &at, workplace) == Interest::Ignore {
                 return Interest::Ignore;
             }
         }
@@ -201,6 +243,21 @@ impl Connection {
             return self.give_up();
         }
         Interest::Keep
+    }
+
+    /// Bytes of `from` are missing, nobody knows how many.
+    fn lose_place(&mut self, from: Direction, at: &Arrival) {
+        self.missed += 1;
+        match &mut self.stage {
+            Stage::Over | Stage::Secure(_) => {}
+            Stage::Probing(probe) => {
+                if let Some(probe) = probe {
+                    probe.gap(from);
+                }
+            }
+            Stage::Negotiation(negotiation) => negotiation.gap(from, u64::MAX, at),
+            Stage::Session(session) => session.lose_place(from, at),
+        }
     }
 
     const fn begins_in_capture(&self) -> bool {

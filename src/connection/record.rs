@@ -25,6 +25,10 @@ pub struct ConnectionRecord {
     pub client: Endpoint,
     /// Who was asked.
     pub server: Endpoint,
+    /// What carries it.
+    pub transport: Transport,
+    /// The server's name in the ClientHello; `None` without TLS, or if the client named none.
+    pub sni: Option<Box<str>>,
     /// What the request said; all `None` where the request is not in the capture.
     pub request: RequestFacts,
     /// What the answer said; all `None` where the answer is not in the capture.
@@ -53,6 +57,26 @@ pub struct ConnectionRecord {
     pub missed_bytes: u64,
     /// Whether handshake and end are in the capture and nothing is missing between.
     pub complete: bool,
+}
+
+/// What carries a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP alone.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+}
+
+impl Transport {
+    /// The name that tables use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
+    }
 }
 
 /// What an upgrade request said of itself.

@@ -6,7 +6,7 @@ use crate::websocket::{Decoder, Found, Rule};
 
 use super::closing::{self, Circumstances};
 use super::findings::Findings;
-use super::record::{ConnectionRecord, Handshake, RequestFacts, ResponseFacts, Verdict};
+use super::record::{ConnectionRecord, Handshake, RequestFacts, ResponseFacts, Transport, Verdict};
 
 /// What is known of a connection from its opening.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ impl Opening {
             ended_at: None,
             client: start.key.sender(self.client),
             server: start.key.sender(self.client.opposite()),
+            transport: Transport::Tcp,
+            sni: None,
             request: self.request,
             response: self.response,
             handshake: self.handshake,
@@ -109,6 +111,12 @@ impl Session {
     pub(super) fn gap(&mut self, from: Direction, length: u64, at: &Arrival) {
         let sender = self.opening.role_of(from);
         self.decoders.get_mut(sender).gap(length, *at, &mut self.findings.of(sender));
+    }
+
+    /// Bytes are missing, nobody knows how many.
+    pub(super) fn lose_place(&mut self, from: Direction, at: &Arrival) {
+        let sender = self.opening.role_of(from);
+        self.decoders.get_mut(sender).lose_place(*at, &mut self.findings.of(sender));
     }
 
     /// `sender` broke a rule that no frame shows.

@@ -99,7 +99,8 @@ fn endpoint_columns<'a>() -> [Field<'a>; 6] {
             .means("The client that a proxy names")
             .null("No proxy names one")
             .source("PROXY header, `Forwarded` (RFC 7239), `X-Forwarded-For`"),
-        Field::word("transport", |_| Some("tcp")).means("What carries it: `tcp`, `tls`, `h2` or `h2+tls`"),
+        Field::word("transport", |row| Some(row.record.transport.name()))
+            .means("What carries it: `tcp`, `tls`, `h2` or `h2+tls`"),
     ]
 }
 
@@ -111,7 +112,7 @@ fn request_columns<'a>() -> [Field<'a>; 5] {
             .means("The `Host` field")
             .null(UNSAID)
             .source("RFC 6455 section 4.1"),
-        Field::text("sni", |_| None)
+        Field::text("sni", |row| text(&row.record.sni))
             .means("The server name of the TLS handshake")
             .null("No TLS, or no name in it")
             .source("RFC 6066 section 3"),

@@ -97,6 +97,11 @@ impl<A: Application> Default for FlowTable<A> {
 }
 
 impl<A: Application> FlowTable<A> {
+    /// What the applications work with.
+    pub const fn output_mut(&mut self) -> &mut A::Output {
+        &mut self.output
+    }
+
     /// The next segment in the order of capture: `tcp` are its header and its payload, as far as they were captured.
     pub fn segment(&mut self, segment: &Segment, tcp: &[u8], packet: PacketId, time: Timestamp) {
         self.take(segment, Some(tcp), packet, time);

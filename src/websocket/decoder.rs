@@ -219,6 +219,17 @@ impl<M: Copy> Decoder<M> {
         }
     }
 
+    /// Bytes are missing here, nobody knows how many.
+    pub fn lose_place(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
+        match self.state {
+            State::Over => {}
+            State::Header(_) | State::Payload(_) | State::Lost(_) => {
+                self.tell_partial_close(mark, visitor);
+                self.lose_sync(mark, visitor);
+            }
+        }
+    }
+
     /// The stream ends here, or the capture does.
     pub fn end(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
         self.tell_partial_close(mark, visitor);

@@ -1,0 +1,182 @@
+//! TLS secrets that somebody wrote down: key logs (SSLKEYLOGFILE) and the secrets inside captures.
+//!
+//! In comes the text of a key log, out goes, for the random of a ClientHello, what decrypts that connection. No secret is
+//! ever shown: neither `Debug` nor an error says more than how many there are.
+
+use std::fmt;
+
+use hashbrown::HashMap;
+
+use crate::limits;
+
+use super::Random;
+
+/// The secrets of every connection that is known of.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    by_random: HashMap<Random, ConnectionSecrets, foldhash::fast::RandomState>,
+}
+
+/// The secrets of one connection.
+#[derive(Clone, Default)]
+pub struct ConnectionSecrets {
+    /// The master secret of TLS 1.2 and before.
+    pub(super) master: Option<Secret>,
+    /// The client's traffic secret for early data (TLS 1.3).
+    pub(super) client_early: Option<Secret>,
+    /// The client's handshake traffic secret (TLS 1.3).
+    pub(super) client_handshake: Option<Secret>,
+    /// The server's handshake traffic secret (TLS 1.3).
+    pub(super) server_handshake: Option<Secret>,
+    /// The client's first application traffic secret (TLS 1.3); later ones follow from it.
+    pub(super) client_traffic: Option<Secret>,
+    /// The server's first application traffic secret (TLS 1.3).
+    pub(super) server_traffic: Option<Secret>,
+}
+
+/// A secret of 32 or 48 bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Secret(Box<[u8]>);
+
+impl Secret {
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Secret({} bytes)", self.0.len())
+    }
+}
+
+impl fmt::Debug for ConnectionSecrets {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ConnectionSecrets").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Secrets of {} connections", self.by_random.len())
+    }
+}
+
+impl Secrets {
+    /// Adds what a key log says: how many of its lines were of use. Other lines are passed over, as other programs do:
+    /// comments, labels of later versions, lines that were cut.
+    pub fn add_key_log(&mut self, text: &[u8]) -> usize {
+        text.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| self.add_line(line).is_some()).count()
+    }
+
+    /// What is known of the connection whose ClientHello had this random.
+    #[must_use]
+    pub fn of(&self, client_random: &Random) -> Option<&ConnectionSecrets> {
+        self.by_random.get(client_random)
+    }
+
+    /// Of how many connections something is known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_random.len()
+    }
+
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_random.is_empty()
+    }
+
+    /// A line is a label, the client's random and the secret, the last two in hexadecimal.
+    fn add_line(&mut self, line: &[u8]) -> Option<()> {
+        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let (label, random, secret) = (words.next()?, words.next()?, words.next()?);
+        let random: Random = hexadecimal(random)?.try_into().ok()?;
+        let secret = hexadecimal(secret).filter(|secret| SECRET_BYTES.contains(&secret.len()))?;
+        if self.by_random.len() >= limits::TLS_SECRETS && !self.by_random.contains_key(&random) {
+            return None;
+        }
+        let mut parsed = ConnectionSecrets::default();
+        *parsed.slot(label)? = Some(Secret::new(&secret));
+        let known = self.by_random.entry(random).or_default();
+        *known.slot(label)? = Some(Secret::new(&secret));
+        Some(())
+    }
+}
+
+impl ConnectionSecrets {
+    /// Where the secret with this label belongs (RFC 9850 section 2); `None` for labels that decrypt nothing of ours.
+    fn slot(&mut self, label: &[u8]) -> Option<&mut Option<Secret>> {
+        match label {
+            b"CLIENT_RANDOM" => Some(&mut self.master),
+            b"CLIENT_EARLY_TRAFFIC_SECRET" => Some(&mut self.client_early),
+            b"CLIENT_HANDSHAKE_TRAFFIC_SECRET" => Some(&mut self.client_handshake),
+            b"SERVER_HANDSHAKE_TRAFFIC_SECRET" => Some(&mut self.server_handshake),
+            b"CLIENT_TRAFFIC_SECRET_0" => Some(&mut self.client_traffic),
+            b"SERVER_TRAFFIC_SECRET_0" => Some(&mut self.server_traffic),
+            _ => None,
+        }
+    }
+}
+
+/// Lengths of secrets: SHA-256's or SHA-384's output.
+const SECRET_BYTES: [usize; 2] = [32, 48];
+
+fn hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
+    let (pairs, []) = text.as_chunks::<2>() else { return None };
+    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+}
+
+fn digit(character: u8) -> Option<u8> {
+    char::from(character).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(label: &str, random: u8, secret: usize) -> String {
+        format!("{label} {} {}\n", format!("{random:02x}").repeat(32), "5A".repeat(secret))
+    }
+
+    #[test]
+    fn secrets_are_found_by_the_random_of_the_client() {
+        let mut secrets = Secrets::default();
+        let log = [
+            "# a comment\r\n".to_owned(),
+            line("CLIENT_RANDOM", 1, 48),
+            line("CLIENT_TRAFFIC_SECRET_0", 2, 32),
+            line("SERVER_TRAFFIC_SECRET_0", 2, 32),
+        ];
+        assert_eq!(secrets.add_key_log(log.concat().as_bytes()), 3);
+        assert_eq!(secrets.len(), 2);
+        assert_eq!(secrets.of(&[1; 32]).unwrap().master.as_ref().unwrap().as_bytes(), [0x5a; 48]);
+        assert!(secrets.of(&[2; 32]).unwrap().client_traffic.is_some());
+        assert!(secrets.of(&[2; 32]).unwrap().server_handshake.is_none());
+        assert!(secrets.of(&[3; 32]).is_none());
+    }
+
+    #[test]
+    fn lines_that_are_cut_or_unknown_are_passed_over() {
+        let whole = line("CLIENT_RANDOM", 1, 48);
+        let mut secrets = Secrets::default();
+        for end in 0..whole.len() - 2 {
+            assert_eq!(secrets.add_key_log(&whole.as_bytes()[..end]), 0, "cut at {end}");
+        }
+        assert_eq!(secrets.add_key_log(line("EXPORTER_SECRET", 1, 32).as_bytes()), 0);
+        assert_eq!(secrets.add_key_log(whole.replace('5', "g").as_bytes()), 0);
+        assert!(secrets.is_empty());
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let mut secrets = Secrets::default();
+        secrets.add_key_log(line("CLIENT_RANDOM", 1, 48).as_bytes());
+        let shown = format!("{secrets:?} {:?} {:?}", secrets.of(&[1; 32]), secrets.of(&[1; 32]).unwrap().master);
+        assert_eq!(shown, "Secrets of 1 connections Some(ConnectionSecrets { .. }) Some(Secret(48 bytes))");
+    }
+}

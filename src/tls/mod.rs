@@ -1,0 +1,39 @@
+//! TLS (RFC 8446, RFC 5246): the bytes and gaps of both directions in; what they carry out, where its secrets are known.
+//!
+//! ```text
+//!   Tls: records (record) ─▶ handshake messages (hello) ─▶ what was agreed upon
+//!                    └─────▶ keys (keylog, derive) ─▶ content (open)
+//! ```
+//!
+//! It knows no file and no clock. Every record is opened with its tag or MAC verified, so that after a gap the sequence
+//! number can be guessed: a wrong guess opens nothing.
+
+mod derive;
+mod hello;
+mod keylog;
+mod open;
+mod record;
+mod stream;
+mod suite;
+
+pub use hello::{ClientHello, ServerHello, may_be_client_hello};
+pub use keylog::{ConnectionSecrets, Secrets};
+pub use stream::{Tls, Visitor};
+
+/// The random of a hello message.
+pub type Random = [u8; 32];
+
+/// A version of TLS, as it stands in hello messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(pub u16);
+
+impl Version {
+    /// TLS 1.0, RFC 2246.
+    pub const TLS10: Self = Self(0x0301);
+    /// TLS 1.1, RFC 4346.
+    pub const TLS11: Self = Self(0x0302);
+    /// TLS 1.2, RFC 5246.
+    pub const TLS12: Self = Self(0x0303);
+    /// TLS 1.3, RFC 8446.
+    pub const TLS13: Self = Self(0x0304);
+}

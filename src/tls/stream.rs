@@ -1,0 +1,468 @@
+//! A TLS connection: the records of both directions to what they carry.
+//!
+//! ```text
+//!             both hellos, and the direction changes its keys
+//!   ▶ Clear ─────────────────────────────────────────────────▶ Protected ── its secrets are not known ──▶ Opaque
+//! ```
+//!
+//! Keys follow one another: early data, handshake, application data, and each KeyUpdate. Which of them a record is under is
+//! not followed but tried, the current ones first: only the right ones open it. After a gap the sequence number is found
+//! in the same way.
+
+use std::collections::VecDeque;
+
+use crate::flow::{PerRole, Role};
+use crate::limits;
+
+use super::Version;
+use super::derive::expand_label;
+use super::hello::{ClientHello, Message, ServerHello};
+use super::keylog::{ConnectionSecrets, Secret, Secrets};
+use super::open::{MacOrder, Opened, Opener};
+use super::record::{ContentType, Found, Header, Records};
+use super::suite::Suite;
+
+/// Where a [`Tls`] puts what the connection carries. `M` is the caller's mark of the piece that ended a record.
+pub trait Visitor<M> {
+    /// The content of a record, in order.
+    fn data(&mut self, sender: Role, content: &[u8], mark: M);
+    /// Content is missing here; how much is not known.
+    fn gap(&mut self, sender: Role, mark: M);
+}
+
+/// A TLS connection.
+#[derive(Debug)]
+pub struct Tls<M> {
+    client_hello: Option<Box<ClientHello>>,
+    server_hello: Option<Box<ServerHello>>,
+    /// The protocol that the server chose under its handshake keys.
+    encrypted_alpn: Option<Box<str>>,
+    halves: PerRole<Half>,
+    early: Early<M>,
+}
+
+/// Data that the client sent before the server had answered.
+#[derive(Debug)]
+enum Early<M> {
+    /// Held back until the server says whether it takes it.
+    Held(Vec<(Vec<u8>, M)>),
+    /// The server takes it, or will not say.
+    Settled,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Half {
+    records: Records,
+    state: State,
+    /// The handshake message that is under way.
+    message: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Clear,
+    Protected(Box<Keys>),
+    /// What it holds is not known and will not be.
+    Opaque,
+}
+
+/// The keys of one direction.
+#[derive(Debug)]
+struct Keys {
+    /// Under which the last record was; `None` before the first.
+    current: Option<Epoch>,
+    /// Those that follow, the next one first.
+    next: VecDeque<Epoch>,
+    /// Records in a row that nothing opened.
+    failures: usize,
+}
+
+#[derive(Debug)]
+struct Epoch {
+    stage: Stage,
+    opener: Opener,
+    /// Sequence number of the next record.
+    sequence: u64,
+    suite: Suite,
+    /// The traffic secret, which gives the keys after a KeyUpdate (TLS 1.3).
+    secret: Option<Secret>,
+}
+
+/// What is sent under some keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    EarlyData,
+    Handshake,
+    Application,
+}
+
+impl<M> Default for Tls<M> {
+    fn default() -> Self {
+        Self {
+            client_hello: None,
+            server_hello: None,
+            encrypted_alpn: None,
+            halves: PerRole::default(),
+            early: Early::Held(Vec::new()),
+        }
+    }
+}
+
+impl<M: Copy> Tls<M> {
+    /// What the client offered; `None` if that is not in the capture.
+    #[must_use]
+    pub fn client_hello(&self) -> Option<&ClientHello> {
+        self.client_hello.as_deref()
+    }
+
+    /// What the server chose; `None` if that is not in the capture.
+    #[must_use]
+    pub fn server_hello(&self) -> Option<&ServerHello> {
+        self.server_hello.as_deref()
+    }
+
+    /// The protocol that the server chose (RFC 7301); `None` if it chose none, or said so under unknown keys.
+    #[must_use]
+    pub fn alpn(&self) -> Option<&str> {
+        self.encrypted_alpn.as_deref().or_else(|| self.server_hello.as_ref()?.alpn.as_deref())
+    }
+
+    /// Whether nothing of what it carries can be known any more.
+    #[must_use]
+    pub fn is_opaque(&self) -> bool {
+        [Role::Client, Role::Server].iter().all(|role| matches!(self.halves.get(*role).state, State::Opaque))
+    }
+
+    /// The stream offset just after the last record of `sender`.
+    #[must_use]
+    pub fn end_of_records(&self, sender: Role) -> u64 {
+        self.halves.get(sender).records.end()
+    }
+
+    /// The next bytes of `sender`, at stream offset `offset`, which came with `mark`.
+    pub fn data(
+        &mut self,
+        sender: Role,
+        offset: u64,
+        bytes: &[u8],
+        mark: M,
+        secrets: &Secrets,
+        visitor: &mut impl Visitor<M>,
+    ) {
+        let mut records = std::mem::take(&mut self.halves.get_mut(sender).records);
+        records.begin_at(offset);
+        records.feed(bytes, &mut |found, _| self.found(sender, found, mark, secrets, visitor));
+        self.halves.get_mut(sender).records = records;
+    }
+
+    /// `length` bytes of `sender` are missing at stream offset `offset`.
+    pub fn gap(
+        &mut self,
+        sender: Role,
+        offset: u64,
+        length: u64,
+        mark: M,
+        secrets: &Secrets,
+        visitor: &mut impl Visitor<M>,
+    ) {
+        let mut records = std::mem::take(&mut self.halves.get_mut(sender).records);
+        records.begin_at(offset);
+        let was_lost = records.is_lost();
+        records.gap(length, &mut |found, _| self.found(sender, found, mark, secrets, visitor));
+        if records.is_lost() && !was_lost {
+            self.halves.get_mut(sender).message.clear();
+            self.lost_content(sender, mark, visitor);
+        }
+        self.halves.get_mut(sender).records = records;
+    }
+
+    /// Whether it was a record.
+    fn found(
+        &mut self,
+        sender: Role,
+        found: Found<'_>,
+        mark: M,
+        secrets: &Secrets,
+        visitor: &mut impl Visitor<M>,
+    ) -> bool {
+        match found {
+            Found::Record(header, fragment) => self.record(sender, &header, fragment, mark, secrets, visitor),
+            Found::Candidate(header, fragment) => {
+                let State::Protected(keys) = &mut self.halves.get_mut(sender).state else { return true };
+                match keys.open(&header, fragment, limits::TLS_LOST_RECORDS) {
+                    Some((stage, opened)) => self.opened(sender, stage, opened, mark, secrets, visitor),
+                    None => return false,
+                }
+            }
+            Found::Missing(header) => {
+                if let State::Protected(keys) = &mut self.halves.get_mut(sender).state {
+                    keys.step_over(None);
+                }
+                self.halves.get_mut(sender).message.clear();
+                if header.content_type == ContentType::ApplicationData {
+                    self.lost_content(sender, mark, visitor);
+                }
+            }
+            Found::Malformed => self.halves.get_mut(sender).state = State::Opaque,
+        }
+        true
+    }
+
+    fn lost_content(&mut self, sender: Role, mark: M, visitor: &mut impl Visitor<M>) {
+        if matches!(self.halves.get(sender).state, State::Protected(_)) {
+            visitor.gap(sender, mark);
+        }
+    }
+
+    fn record(
+        &mut self,
+        sender: Role,
+        header: &Header,
+        fragment: &[u8],
+        mark: M,
+        secrets: &Secrets,
+        visitor: &mut impl Visitor<M>,
+    ) {
+        self.start_early_data(sender, header, secrets);
+        let tls13 = self.server_hello.as_ref().is_none_or(|hello| hello.version == Version::TLS13);
+        let clear = tls13 && header.content_type != ContentType::ApplicationData;
+        match &mut self.halves.get_mut(sender).state {
+            State::Protected(keys) if !clear => match keys.open(header, fragment, 1) {
+                Some((stage, opened)) => self.opened(sender, stage, opened, mark, secrets, visitor),
+                None => self.not_opened(sender, header, fragment, mark, visitor),
+            },
+            State::Opaque => {}
+            State::Clear | State::Protected(_) => {
+                let content = Opened { content_type: header.content_type, content: fragment.to_vec() };
+                self.opened(sender, Stage::Handshake, content, mark, secrets, visitor);
+            }
+        }
+    }
+
+    fn not_opened(&mut self, sender: Role, header: &Header, fragment: &[u8], mark: M, visitor: &mut impl Visitor<M>) {
+        let half = self.halves.get_mut(sender);
+        let State::Protected(keys) = &mut half.state else { return };
+        keys.failures += 1;
+        let (hopeless, begun) = (keys.failures > limits::TLS_FAILURES, keys.is_application());
+        if hopeless {
+            half.state = State::Opaque;
+        } else if begun {
+            keys.step_over(Some(fragment));
+        }
+        if begun && header.content_type == ContentType::ApplicationData {
+            visitor.gap(sender, mark);
+        }
+    }
+
+    /// The content of a record.
+    fn opened(
+        &mut self,
+        sender: Role,
+        stage: Stage,
+        opened: Opened,
+        mark: M,
+        secrets: &Secrets,
+        visitor: &mut impl Visitor<M>,
+    ) {
+        match opened.content_type {
+            ContentType::ApplicationData => match (&mut self.early, stage) {
+                (Early::Held(held), Stage::EarlyData) => {
+                    if held.iter().map(|(content, _)| content.len()).sum::<usize>() < limits::EARLY_BYTES {
+                        held.push((opened.content, mark));
+                    }
+                }
+                (_, Stage::EarlyData | Stage::Handshake) => {}
+                (_, Stage::Application) => visitor.data(sender, &opened.content, mark),
+            },
+            ContentType::Handshake => self.handshake(sender, &opened.content, secrets, visitor),
+            ContentType::ChangeCipherSpec => self.change_cipher(sender, secrets),
+            ContentType::Alert => {}
+        }
+    }
+
+    /// Reads on in handshake messages.
+    fn handshake(&mut self, sender: Role, bytes: &[u8], secrets: &Secrets, visitor: &mut impl Visitor<M>) {
+        let mut message = std::mem::take(&mut self.halves.get_mut(sender).message);
+        message.extend_from_slice(bytes);
+        let mut rest = message.as_slice();
+        while let Some((whole, later)) = first_message(rest) {
+            self.message(sender, Message::parse(whole), secrets, visitor);
+            rest = later;
+        }
+        let fits = rest.len() <= limits::TLS_MESSAGE_BYTES;
+        self.halves.get_mut(sender).message = if fits { rest.to_vec() } else { Vec::new() };
+    }
+
+    fn message(&mut self, sender: Role, message: Message, secrets: &Secrets, visitor: &mut impl Visitor<M>) {
+        match (sender, message) {
+            (Role::Client, Message::ClientHello(hello)) => self.client_hello = Some(hello),
+            (Role::Server, Message::ServerHello(hello)) => {
+                let tls13 = hello.version == Version::TLS13;
+                self.server_hello = Some(hello);
+                if tls13 {
+                    self.protect_tls13(secrets);
+                }
+            }
+            (Role::Server, Message::EncryptedExtensions { alpn, early_data }) => {
+                self.encrypted_alpn = alpn;
+                if let Early::Held(held) = std::mem::replace(&mut self.early, Early::Settled)
+                    && early_data
+                {
+                    held.into_iter().for_each(|(content, mark)| visitor.data(Role::Client, &content, mark));
+                }
+            }
+            (Role::Client | Role::Server, _) => {}
+        }
+    }
+
+    fn secrets_of<'a>(&self, secrets: &'a Secrets) -> Option<&'a ConnectionSecrets> {
+        secrets.of(&self.client_hello.as_ref()?.random)
+    }
+
+    /// The client sends data before the server has said which suite it is under: the secret tells the ones that it may be.
+    fn start_early_data(&mut self, sender: Role, header: &Header, secrets: &Secrets) {
+        let starts = sender == Role::Client
+            && header.content_type == ContentType::ApplicationData
+            && self.server_hello.is_none()
+            && matches!(self.halves.client.state, State::Clear);
+        let Some(secret) = self.secrets_of(secrets).and_then(|known| known.client_early.clone()).filter(|_| starts)
+        else {
+            return;
+        };
+        let suites = Suite::with_secret_of(secret.as_bytes().len());
+        let next = suites.filter_map(|suite| Epoch::of_secret(Stage::EarlyData, suite, &secret)).collect();
+        self.halves.client.state = State::Protected(Box::new(Keys { current: None, next, failures: 0 }));
+    }
+
+    /// The server has answered: from now on both directions are protected.
+    fn protect_tls13(&mut self, secrets: &Secrets) {
+        let suite = self.server_hello.as_ref().and_then(|hello| Suite::of(hello.suite, hello.version));
+        let known = self.secrets_of(secrets).zip(suite);
+        let Some((known, suite)) = known else {
+            self.halves.client.state = State::Opaque;
+            self.halves.server.state = State::Opaque;
+            return;
+        };
+        let epochs = |handshake: &Option<Secret>, application: &Option<Secret>| {
+            let stages = [(Stage::Handshake, handshake), (Stage::Application, application)];
+            let known = stages.into_iter().filter_map(|(stage, secret)| Some((stage, secret.as_ref()?)));
+            known.filter_map(|(stage, secret)| Epoch::of_secret(stage, suite, secret)).collect::<VecDeque<_>>()
+        };
+        let client = epochs(&known.client_handshake, &known.client_traffic);
+        let server = epochs(&known.server_handshake, &known.server_traffic);
+        self.halves.client.follow(client);
+        self.halves.server.follow(server);
+    }
+
+    /// The sender changes its keys (TLS 1.2 and before; in TLS 1.3 it means nothing).
+    fn change_cipher(&mut self, sender: Role, secrets: &Secrets) {
+        let Some(hello) = self.server_hello.as_ref().filter(|hello| hello.version < Version::TLS13) else { return };
+        let epoch = self.secrets_of(secrets).and_then(|known| {
+            let suite = Suite::of(hello.suite, hello.version)?;
+            let order = if hello.encrypt_then_mac { MacOrder::EncryptThenMac } else { MacOrder::MacThenEncrypt };
+            let random = &self.client_hello.as_ref()?.random;
+            let master = known.master.as_ref()?.as_bytes();
+            let pair = Opener::pair_of_master_secret(suite, hello.version, order, master, random, &hello.random)?;
+            let opener = match sender {
+                Role::Client => pair.client,
+                Role::Server => pair.server,
+            };
+            Some(Epoch { stage: Stage::Application, opener, sequence: 0, suite, secret: None })
+        });
+        let half = self.halves.get_mut(sender);
+        half.message.clear();
+        half.state = match epoch {
+            Some(epoch) => {
+                State::Protected(Box::new(Keys { current: Some(epoch), next: VecDeque::new(), failures: 0 }))
+            }
+            None => State::Opaque,
+        };
+    }
+}
+
+impl Half {
+    /// `epochs` come next.
+    fn follow(&mut self, epochs: VecDeque<Epoch>) {
+        match &mut self.state {
+            State::Protected(keys) => keys.next.extend(epochs),
+            State::Clear | State::Opaque if epochs.is_empty() => self.state = State::Opaque,
+            State::Clear | State::Opaque => {
+                self.state = State::Protected(Box::new(Keys { current: None, next: epochs, failures: 0 }));
+            }
+        }
+    }
+}
+
+impl Keys {
+    /// Opens a record with whatever keys open it. `reach` is how many sequence numbers are tried: 1 where none can have
+    /// been missed.
+    fn open(&mut self, header: &Header, fragment: &[u8], reach: u64) -> Option<(Stage, Opened)> {
+        if let Some(current) = &mut self.current
+            && let Some(opened) = current.open(header, fragment, reach)
+        {
+            self.failures = 0;
+            return Some((current.stage, opened));
+        }
+        let updated = self.current.as_ref().and_then(Epoch::updated);
+        if let Some(mut epoch) = updated
+            && let Some(opened) = epoch.open(header, fragment, reach)
+        {
+            self.failures = 0;
+            let stage = epoch.stage;
+            self.current = Some(epoch);
+            return Some((stage, opened));
+        }
+        for index in 0..self.next.len() {
+            let Some(opened) = self.next.get_mut(index)?.open(header, fragment, reach) else { continue };
+            self.failures = 0;
+            let epoch = self.next.drain(..=index).next_back()?;
+            let stage = epoch.stage;
+            self.current = Some(epoch);
+            return Some((stage, opened));
+        }
+        None
+    }
+
+    fn is_application(&self) -> bool {
+        self.current.as_ref().is_some_and(|epoch| epoch.stage == Stage::Application)
+    }
+
+    /// A record went by that could not be opened.
+    fn step_over(&mut self, fragment: Option<&[u8]>) {
+        if let Some(current) = &mut self.current {
+            current.sequence += 1;
+            current.opener.went_by(fragment);
+        }
+    }
+}
+
+impl Epoch {
+    fn of_secret(stage: Stage, suite: Suite, secret: &Secret) -> Option<Self> {
+        let opener = Opener::of_traffic_secret(suite, secret.as_bytes())?;
+        Some(Self { stage, opener, sequence: 0, suite, secret: Some(secret.clone()) })
+    }
+
+    /// The keys after a KeyUpdate (RFC 8446 section 7.2).
+    fn updated(&self) -> Option<Self> {
+        let secret = self.secret.as_ref().filter(|_| self.stage == Stage::Application)?;
+        let next = expand_label(self.suite.hash, secret.as_bytes(), "traffic upd", self.suite.hash.bytes())?;
+        Self::of_secret(Stage::Application, self.suite, &Secret::new(&next))
+    }
+
+    fn open(&mut self, header: &Header, fragment: &[u8], reach: u64) -> Option<Opened> {
+        let mut sequences = self.sequence..self.sequence.saturating_add(reach);
+        let (sequence, opened) =
+            sequences.find_map(|sequence| Some((sequence, self.opener.open(sequence, header, fragment)?)))?;
+        self.sequence = sequence + 1;
+        self.opener.went_by(Some(fragment));
+        Some(opened)
+    }
+}
+
+/// The handshake message that `bytes` begin with, its header included, and what follows.
+fn first_message(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let &[_, high, middle, low] = bytes.first_chunk()?;
+    bytes.split_at_checked(4 + u32::from_be_bytes([0, high, middle, low]) as usize)
+}
