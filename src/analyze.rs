@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::capture::{Batch, CaptureFile, Captures, Input, Packet};
-use crate::connection::{Connection, ConnectionRecord};
+use crate::connection::{Connection, ConnectionRecord, TlsFailure};
 use crate::error::{Error, Result};
 use crate::flow::{FlowKey, PacketId, Timestamp};
 use crate::limits;
@@ -25,14 +25,19 @@ use crate::tls::Secrets;
 mod filter;
 #[cfg(test)]
 mod several_tests;
+mod tls_endpoints;
 
 pub use filter::{Filter, Host};
+pub use tls_endpoints::WebSocketServer;
 
 /// What the captures hold: everything that tables are made of.
 #[derive(Debug, Default)]
 pub struct Analysis {
     /// Every WebSocket connection and attempt, in order of first packet: its index is `connection` in the tables.
     pub connections: Vec<ConnectionRecord>,
+    /// Every TLS handshake that failed, in order of packet, and which of [`Self::connections`] it was to be; `None` if its
+    /// endpoint is not known to serve WebSockets.
+    pub tls_failures: Vec<(Option<u64>, TlsFailure)>,
     /// Every capture file, in the order of analysis: its index is [`PacketId::file`].
     pub captures: Vec<AnalysedCapture>,
 }
@@ -91,6 +96,9 @@ pub struct Options {
     pub filter: Filter,
     /// TLS secrets, beside those in the captures.
     pub secrets: Secrets,
+    /// Servers of WebSockets: failed TLS handshakes with them count as 1015, as with those that serve WebSockets in the
+    /// captures.
+    pub websocket_servers: Vec<WebSocketServer>,
 }
 
 /// Analyses `inputs` in the order of their packets' times. `progress` is called after each batch.
@@ -122,7 +130,7 @@ fn run(inputs: Vec<Input>, options: &Options, progress: &mut (dyn FnMut(Progress
         progress(Progress { bytes: captures.bytes_read(), total: captures.bytes_total() });
         std::mem::swap(&mut batch, &mut next);
     }
-    pipeline.finish(captures.into_files())
+    pipeline.finish(captures.into_files(), &options.websocket_servers)
 }
 
 /// Everything that lives from batch to batch.
@@ -251,9 +259,14 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    fn finish(mut self, files: Vec<CaptureFile>) -> Analysis {
-        let mut connections: Vec<ConnectionRecord> =
-            self.shards.into_par_iter().flat_map_iter(|table| table.finish().records).collect();
+    fn finish(mut self, files: Vec<CaptureFile>, servers: &[WebSocketServer]) -> Analysis {
+        let results: Vec<_> = self.shards.into_par_iter().map(FlowTable::finish).collect();
+        let (mut connections, mut tls_failures) = (Vec::new(), Vec::new());
+        for workplace in results {
+            connections.extend(workplace.records);
+            tls_failures.extend(workplace.tls_failures);
+        }
+        tls_endpoints::add_failed(&mut connections, &tls_failures, servers);
         connections.retain(|record| self.filter.wants_connection(record));
         // Attempts that begin with the same packet are of one connection, and so in order already. Packets of one file
         // have the order of the file, those of several files the order of time.
@@ -270,12 +283,15 @@ impl<'a> Pipeline<'a> {
                 conversations: counts.conversations,
             })
             .collect();
+        tls_failures.sort_by_key(|failure| failure.packet);
+        let failed = tls_endpoints::connections(&tls_failures, &connections);
+        let tls_failures = failed.into_iter().zip(tls_failures).collect();
         for record in &connections {
             if let Some(capture) = captures.get_mut(record.first_packet.file as usize) {
                 capture.missed_bytes += record.missed_bytes;
             }
         }
-        Analysis { connections, captures }
+        Analysis { connections, tls_failures, captures }
     }
 }
 

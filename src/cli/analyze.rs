@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use clap::Args;
-use wsautopsy::analyze::{self, Analysis, Filter, Host, analyze};
+use wsautopsy::analyze::{self, Analysis, Filter, Host, WebSocketServer, analyze};
 use wsautopsy::capture::Input;
 use wsautopsy::close_code::CloseCode;
 use wsautopsy::dataframe::{Format, TableName, TableOptions, Tables};
@@ -58,6 +58,10 @@ pub(super) struct Options {
     /// TLS secrets (SSLKEYLOGFILE) to decrypt with; may be given more than once. Those in captures are found by themselves.
     #[arg(long, value_name = "FILE")]
     keylog: Vec<PathBuf>,
+    /// A server of WebSockets: failed TLS handshakes with it count as 1015. Those that serve WebSockets in the captures are
+    /// known by themselves. May be given more than once.
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = server)]
+    websocket_server: Vec<WebSocketServer>,
     /// Threads to work with; one for each core if not given.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
@@ -114,7 +118,12 @@ impl Options {
             since: self.since,
             until: self.until,
         };
-        Ok(analyze::Options { threads: self.threads, filter, secrets })
+        Ok(analyze::Options {
+            threads: self.threads,
+            filter,
+            secrets,
+            websocket_servers: self.websocket_server.clone(),
+        })
     }
 }
 
@@ -201,6 +210,10 @@ fn table(name: &str) -> std::result::Result<TableName, String> {
         let names: Vec<&str> = TableName::ALL.iter().map(|table| table.name()).collect();
         format!("expected one of {}", names.join(", "))
     })
+}
+
+fn server(text: &str) -> std::result::Result<WebSocketServer, String> {
+    WebSocketServer::parse(text).ok_or_else(|| "expected a name or address, with or without a port".to_owned())
 }
 
 fn bucket(text: &str) -> std::result::Result<Duration, String> {

@@ -32,6 +32,8 @@ impl CloseCode {
     pub const NO_STATUS: Self = Self(1005);
     /// Abnormal Closure: TCP ended without a Close frame. Never on the wire.
     pub const ABNORMAL: Self = Self(1006);
+    /// 1015: the TLS handshake failed.
+    pub const TLS_HANDSHAKE: Self = Self(1015);
 
     /// What the registries say of it.
     #[must_use]

@@ -17,8 +17,10 @@ mod probe;
 mod record;
 mod secure;
 mod session;
+mod tls_failure;
 
 pub use record::*;
+pub use tls_failure::TlsFailure;
 
 use std::sync::Arc;
 
@@ -41,6 +43,8 @@ pub struct Workplace {
     pub secrets: Arc<Secrets>,
     /// Connections that are over.
     pub records: Vec<ConnectionRecord>,
+    /// TLS handshakes that failed.
+    pub tls_failures: Vec<TlsFailure>,
 }
 
 /// The protocol stack of one TCP connection.
@@ -148,7 +152,7 @@ impl Application for Connection {
                 records.extend(opening.map(|opening| opening.attempt(&self.start, summary, None, self.missed)));
             }
             Stage::Session(session) => records.push(session.finish(&self.start, summary, self.missed)),
-            Stage::Secure(secure) => secure.finish(summary, self.missed, workplace),
+            Stage::Secure(secure) => secure.finish(&self.start, summary, self.missed, workplace),
         }
     }
 }

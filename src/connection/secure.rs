@@ -11,6 +11,7 @@ use crate::tcp::{Application, Arrival, FlowStart, FlowSummary, Interest};
 use crate::tls::{Tls, Visitor};
 
 use super::record::Transport;
+use super::tls_failure::TlsFailure;
 use super::{Connection, Workplace};
 
 /// A TLS connection and what it carries.
@@ -100,8 +101,9 @@ impl Secure {
     }
 
     /// The connection is over; `missed` counts the bytes that the TCP connection lacks.
-    pub(super) fn finish(self, summary: &FlowSummary, missed: u64, workplace: &mut Workplace) {
+    pub(super) fn finish(self, start: &FlowStart, summary: &FlowSummary, missed: u64, workplace: &mut Workplace) {
         let first = workplace.records.len();
+        workplace.tls_failures.extend(TlsFailure::of(&self.tls, self.client, start, summary, missed));
         self.content.connection.finish(summary, workplace);
         let sni = self.tls.client_hello().and_then(|hello| hello.sni.clone());
         for record in workplace.records.iter_mut().skip(first) {

@@ -26,6 +26,7 @@ mod moment;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod schema;
+mod tls_failures;
 mod violations;
 
 pub use close_codes::{CloseCodeRow, histogram};
@@ -53,13 +54,15 @@ pub enum TableName {
     CloseCodesByEndpoint,
     /// Close codes by time.
     CloseCodesOverTime,
+    /// Every TLS handshake that failed.
+    TlsFailures,
     /// One row per capture file.
     Captures,
 }
 
 impl TableName {
     /// Every table, in the order of the documentation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Connections,
         Self::CloseFrames,
         Self::InvalidUtf8,
@@ -67,6 +70,7 @@ impl TableName {
         Self::CloseCodes,
         Self::CloseCodesByEndpoint,
         Self::CloseCodesOverTime,
+        Self::TlsFailures,
         Self::Captures,
     ];
 
@@ -81,6 +85,7 @@ impl TableName {
             Self::CloseCodes => "close_codes",
             Self::CloseCodesByEndpoint => "close_codes_by_endpoint",
             Self::CloseCodesOverTime => "close_codes_over_time",
+            Self::TlsFailures => "tls_failures",
             Self::Captures => "captures",
         }
     }
@@ -113,6 +118,7 @@ impl TableName {
                 "One row per bucket of time and close code that occurs at all, in order of time. Connections count in \
                  the bucket in which they ended; buckets without closes are there, with 0."
             }
+            Self::TlsFailures => "Every TLS handshake that failed, in order of capture.",
             Self::Captures => "One row per capture file, in the order of analysis.",
         }
     }
@@ -128,6 +134,7 @@ impl TableName {
             Self::CloseCodes => schema::describe(&close_codes::columns()),
             Self::CloseCodesByEndpoint => schema::describe(&close_codes_by_endpoint::columns()),
             Self::CloseCodesOverTime => schema::describe(&close_codes_over_time::columns()),
+            Self::TlsFailures => schema::describe(&tls_failures::columns()),
             Self::Captures => schema::describe(&captures::columns()),
         }
     }
@@ -157,6 +164,8 @@ pub struct Tables {
     pub close_codes_by_endpoint: DataFrame,
     /// Close codes by time.
     pub close_codes_over_time: DataFrame,
+    /// Every TLS handshake that failed.
+    pub tls_failures: DataFrame,
     /// One row per capture file.
     pub captures: DataFrame,
 }
@@ -180,6 +189,7 @@ impl Tables {
                 let rows = close_codes_over_time::over_time(analysis, options.bucket)?;
                 made(TableName::CloseCodesOverTime, close_codes_over_time::table(&rows))?
             },
+            tls_failures: made(TableName::TlsFailures, tls_failures::table(analysis))?,
             captures: made(TableName::Captures, captures::table(analysis))?,
         })
     }
@@ -195,6 +205,7 @@ impl Tables {
             TableName::CloseCodes => &self.close_codes,
             TableName::CloseCodesByEndpoint => &self.close_codes_by_endpoint,
             TableName::CloseCodesOverTime => &self.close_codes_over_time,
+            TableName::TlsFailures => &self.tls_failures,
             TableName::Captures => &self.captures,
         }
     }

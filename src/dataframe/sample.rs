@@ -214,7 +214,7 @@ pub(crate) fn of(records: impl IntoIterator<Item = ConnectionRecord>) -> Analysi
         missed_bytes: 0,
         conversations,
     }];
-    Analysis { connections, captures }
+    Analysis { connections, tls_failures: Vec::new(), captures }
 }
 
 /// `record` as the connection `index` of the capture.

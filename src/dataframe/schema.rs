@@ -284,6 +284,12 @@ mod tests {
             ("close_codes_by_endpoint", "server_ip, server_port, host, path, code, name, connections, share"),
             ("close_codes_over_time", "bucket, code, name, connections"),
             (
+                "tls_failures",
+                "connection, capture, packet, time, client_ip, client_port, server_ip, server_port, sni, alpn, \
+                 offered_versions, version, cipher, alert, alert_sender, inferred, cause, certificate_subject, \
+                 certificate_not_after, detail",
+            ),
+            (
                 "captures",
                 "capture, format, packets, bytes, first_packet_at, last_packet_at, link_types, truncated_packets, \
                  undecoded_packets, damaged_bytes, dropped_by_capture, missed_bytes, tcp_streams, connections",

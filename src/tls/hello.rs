@@ -69,15 +69,22 @@ pub(super) enum Message {
         alpn: Option<Box<str>>,
         early_data: bool,
     },
+    /// A chain, its owner's certificate first.
+    Certificate(Vec<Box<[u8]>>),
+    CertificateRequest,
     Other,
 }
 
 impl Message {
     /// Reads a whole handshake message, header included; [`Self::Other`] if it is of no interest or malformed.
-    pub(super) fn parse(bytes: &[u8]) -> Self {
-        // tls-parser has no name for this one.
-        if let Some((8, body)) = bytes.split_first().map(|(kind, rest)| (*kind, rest.get(3..).unwrap_or_default())) {
-            return encrypted_extensions(body);
+    pub(super) fn parse(bytes: &[u8], tls13: bool) -> Self {
+        let body = bytes.get(4..).unwrap_or_default();
+        // What tls-parser does not read in the form of TLS 1.3.
+        match bytes.first() {
+            Some(8) => return encrypted_extensions(body),
+            Some(11) => return certificates(body, tls13).map_or(Self::Other, Self::Certificate),
+            Some(13) => return Self::CertificateRequest,
+            _ => {}
         }
         match parse_tls_message_handshake(bytes) {
             Ok((_, TlsMessage::Handshake(TlsMessageHandshake::ClientHello(hello)))) => {
@@ -151,6 +158,26 @@ fn encrypted_extensions(body: &[u8]) -> Message {
         }
     }
     Message::EncryptedExtensions { alpn, early_data }
+}
+
+/// The certificates of a Certificate message (RFC 5246 section 7.4.2; RFC 8446 section 4.4.2, where a context stands
+/// before them and extensions behind each).
+fn certificates(body: &[u8], tls13: bool) -> Option<Vec<Box<[u8]>>> {
+    let list = if tls13 { prefixed::<1>(body)?.1 } else { body };
+    let (mut rest, _) = prefixed::<3>(list)?;
+    let mut chain = Vec::new();
+    while !rest.is_empty() {
+        let (certificate, after) = prefixed::<3>(rest)?;
+        rest = if tls13 { prefixed::<2>(after)?.1 } else { after };
+        chain.push(certificate.into());
+    }
+    Some(chain)
+}
+
+/// What a length of `N` bytes stands before, and what follows that.
+fn prefixed<const N: usize>(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<N>()?;
+    rest.split_at_checked(length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
 }
 
 fn text(bytes: &[u8]) -> Box<str> {

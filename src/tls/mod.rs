@@ -2,13 +2,17 @@
 //!
 //! ```text
 //!   Tls: records (record) ─▶ handshake messages (hello) ─▶ what was agreed upon
-//!                    └─────▶ keys (keylog, derive) ─▶ content (open)
+//!      │             └─────▶ keys (keylog, derive) ─▶ content (open)
+//!      └── why a handshake failed (handshake, alert, certificate)
 //! ```
 //!
 //! It knows no file and no clock. Every record is opened with its tag or MAC verified, so that after a gap the sequence
 //! number can be guessed: a wrong guess opens nothing.
 
+mod alert;
+mod certificate;
 mod derive;
+mod handshake;
 mod hello;
 mod keylog;
 mod open;
@@ -16,9 +20,13 @@ mod record;
 mod stream;
 mod suite;
 
+pub use alert::Alert;
+pub use certificate::Certificate;
+pub use handshake::{Ending, Failure};
 pub use hello::{ClientHello, ServerHello, may_be_client_hello};
 pub use keylog::{ConnectionSecrets, Secrets};
 pub use stream::{Tls, Visitor};
+pub use suite::suite_name;
 
 /// The random of a hello message.
 pub type Random = [u8; 32];
@@ -36,4 +44,14 @@ impl Version {
     pub const TLS12: Self = Self(0x0303);
     /// TLS 1.3, RFC 8446.
     pub const TLS13: Self = Self(0x0304);
+
+    /// Its name, such as `TLS 1.3`; the number where there is none.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self(0x0300) => "SSL 3.0".to_owned(),
+            Self(minor @ 0x0301..=0x0304) => format!("TLS 1.{}", minor - 0x0301),
+            Self(other) => format!("{other:#06x}"),
+        }
+    }
 }

@@ -16,6 +16,7 @@ use crate::limits;
 
 use super::Version;
 use super::derive::expand_label;
+use super::handshake::{Ending, Failure, Handshake};
 use super::hello::{ClientHello, Message, ServerHello};
 use super::keylog::{ConnectionSecrets, Secret, Secrets};
 use super::open::{MacOrder, Opened, Opener};
@@ -33,10 +34,7 @@ pub trait Visitor<M> {
 /// A TLS connection.
 #[derive(Debug)]
 pub struct Tls<M> {
-    client_hello: Option<Box<ClientHello>>,
-    server_hello: Option<Box<ServerHello>>,
-    /// The protocol that the server chose under its handshake keys.
-    encrypted_alpn: Option<Box<str>>,
+    handshake: Handshake<M>,
     halves: PerRole<Half>,
     early: Early<M>,
 }
@@ -100,13 +98,7 @@ enum Stage {
 
 impl<M> Default for Tls<M> {
     fn default() -> Self {
-        Self {
-            client_hello: None,
-            server_hello: None,
-            encrypted_alpn: None,
-            halves: PerRole::default(),
-            early: Early::Held(Vec::new()),
-        }
+        Self { handshake: Handshake::default(), halves: PerRole::default(), early: Early::Held(Vec::new()) }
     }
 }
 
@@ -114,25 +106,33 @@ impl<M: Copy> Tls<M> {
     /// What the client offered; `None` if that is not in the capture.
     #[must_use]
     pub fn client_hello(&self) -> Option<&ClientHello> {
-        self.client_hello.as_deref()
+        self.handshake.client_hello.as_deref()
     }
 
     /// What the server chose; `None` if that is not in the capture.
     #[must_use]
     pub fn server_hello(&self) -> Option<&ServerHello> {
-        self.server_hello.as_deref()
+        self.handshake.server_hello.as_deref()
     }
 
     /// The protocol that the server chose (RFC 7301); `None` if it chose none, or said so under unknown keys.
     #[must_use]
     pub fn alpn(&self) -> Option<&str> {
-        self.encrypted_alpn.as_deref().or_else(|| self.server_hello.as_ref()?.alpn.as_deref())
+        let clear = || self.handshake.server_hello.as_ref()?.alpn.as_deref();
+        self.handshake.encrypted_alpn.as_deref().or_else(clear)
     }
 
-    /// Whether nothing of what it carries can be known any more.
+    /// Why its handshake failed; `None` if it did not, or if nothing shows that. `whole` says that no byte is missing.
+    #[must_use]
+    pub fn failure(&self, ending: Option<Ending>, whole: bool) -> Option<Failure<M>> {
+        self.handshake.failure(ending, whole)
+    }
+
+    /// Whether nothing more can be known: its handshake is over, and what it carries is under keys that are not known.
     #[must_use]
     pub fn is_opaque(&self) -> bool {
-        [Role::Client, Role::Server].iter().all(|role| matches!(self.halves.get(*role).state, State::Opaque))
+        let over = self.handshake.is_complete() || self.handshake.client_hello.is_none();
+        over && [Role::Client, Role::Server].iter().all(|role| matches!(self.halves.get(*role).state, State::Opaque))
     }
 
     /// The stream offset just after the last record of `sender`.
@@ -205,7 +205,10 @@ impl<M: Copy> Tls<M> {
                     self.lost_content(sender, mark, visitor);
                 }
             }
-            Found::Malformed => self.halves.get_mut(sender).state = State::Opaque,
+            Found::Malformed => {
+                self.handshake.stranger(sender, mark);
+                self.halves.get_mut(sender).state = State::Opaque;
+            }
         }
         true
     }
@@ -226,15 +229,21 @@ impl<M: Copy> Tls<M> {
         visitor: &mut impl Visitor<M>,
     ) {
         self.start_early_data(sender, header, secrets);
-        let tls13 = self.server_hello.as_ref().is_none_or(|hello| hello.version == Version::TLS13);
+        let half = self.halves.get(sender);
+        let tls13 = self.handshake.server_hello.is_none() || self.handshake.is_tls13();
         let clear = tls13 && header.content_type != ContentType::ApplicationData;
+        if clear || matches!(half.state, State::Clear) {
+            self.handshake.clear(mark);
+        } else {
+            self.handshake.sealed(sender, header, mark);
+        }
         match &mut self.halves.get_mut(sender).state {
             State::Protected(keys) if !clear => match keys.open(header, fragment, 1) {
                 Some((stage, opened)) => self.opened(sender, stage, opened, mark, secrets, visitor),
                 None => self.not_opened(sender, header, fragment, mark, visitor),
             },
-            State::Opaque => {}
-            State::Clear | State::Protected(_) => {
+            State::Opaque if !clear => {}
+            State::Clear | State::Protected(_) | State::Opaque => {
                 let content = Opened { content_type: header.content_type, content: fragment.to_vec() };
                 self.opened(sender, Stage::Handshake, content, mark, secrets, visitor);
             }
@@ -274,11 +283,14 @@ impl<M: Copy> Tls<M> {
                     }
                 }
                 (_, Stage::EarlyData | Stage::Handshake) => {}
-                (_, Stage::Application) => visitor.data(sender, &opened.content, mark),
+                (_, Stage::Application) => {
+                    self.handshake.application_data(sender);
+                    visitor.data(sender, &opened.content, mark);
+                }
             },
             ContentType::Handshake => self.handshake(sender, &opened.content, secrets, visitor),
             ContentType::ChangeCipherSpec => self.change_cipher(sender, secrets),
-            ContentType::Alert => {}
+            ContentType::Alert => self.handshake.alert(sender, &opened.content, mark),
         }
     }
 
@@ -288,7 +300,7 @@ impl<M: Copy> Tls<M> {
         message.extend_from_slice(bytes);
         let mut rest = message.as_slice();
         while let Some((whole, later)) = first_message(rest) {
-            self.message(sender, Message::parse(whole), secrets, visitor);
+            self.message(sender, Message::parse(whole, self.handshake.is_tls13()), secrets, visitor);
             rest = later;
         }
         let fits = rest.len() <= limits::TLS_MESSAGE_BYTES;
@@ -297,35 +309,37 @@ impl<M: Copy> Tls<M> {
 
     fn message(&mut self, sender: Role, message: Message, secrets: &Secrets, visitor: &mut impl Visitor<M>) {
         match (sender, message) {
-            (Role::Client, Message::ClientHello(hello)) => self.client_hello = Some(hello),
+            (Role::Client, Message::ClientHello(hello)) => self.handshake.client_hello = Some(hello),
             (Role::Server, Message::ServerHello(hello)) => {
                 let tls13 = hello.version == Version::TLS13;
-                self.server_hello = Some(hello);
+                self.handshake.server_hello = Some(hello);
                 if tls13 {
                     self.protect_tls13(secrets);
                 }
             }
             (Role::Server, Message::EncryptedExtensions { alpn, early_data }) => {
-                self.encrypted_alpn = alpn;
+                self.handshake.encrypted_alpn = alpn;
                 if let Early::Held(held) = std::mem::replace(&mut self.early, Early::Settled)
                     && early_data
                 {
                     held.into_iter().for_each(|(content, mark)| visitor.data(Role::Client, &content, mark));
                 }
             }
+            (_, Message::Certificate(chain)) => self.handshake.certificates(sender, chain),
+            (Role::Server, Message::CertificateRequest) => self.handshake.certificate_request(),
             (Role::Client | Role::Server, _) => {}
         }
     }
 
     fn secrets_of<'a>(&self, secrets: &'a Secrets) -> Option<&'a ConnectionSecrets> {
-        secrets.of(&self.client_hello.as_ref()?.random)
+        secrets.of(&self.handshake.client_hello.as_ref()?.random)
     }
 
     /// The client sends data before the server has said which suite it is under: the secret tells the ones that it may be.
     fn start_early_data(&mut self, sender: Role, header: &Header, secrets: &Secrets) {
         let starts = sender == Role::Client
             && header.content_type == ContentType::ApplicationData
-            && self.server_hello.is_none()
+            && self.handshake.server_hello.is_none()
             && matches!(self.halves.client.state, State::Clear);
         let Some(secret) = self.secrets_of(secrets).and_then(|known| known.client_early.clone()).filter(|_| starts)
         else {
@@ -338,7 +352,7 @@ impl<M: Copy> Tls<M> {
 
     /// The server has answered: from now on both directions are protected.
     fn protect_tls13(&mut self, secrets: &Secrets) {
-        let suite = self.server_hello.as_ref().and_then(|hello| Suite::of(hello.suite, hello.version));
+        let suite = self.handshake.server_hello.as_ref().and_then(|hello| Suite::of(hello.suite, hello.version));
         let known = self.secrets_of(secrets).zip(suite);
         let Some((known, suite)) = known else {
             self.halves.client.state = State::Opaque;
@@ -358,11 +372,13 @@ impl<M: Copy> Tls<M> {
 
     /// The sender changes its keys (TLS 1.2 and before; in TLS 1.3 it means nothing).
     fn change_cipher(&mut self, sender: Role, secrets: &Secrets) {
-        let Some(hello) = self.server_hello.as_ref().filter(|hello| hello.version < Version::TLS13) else { return };
+        let Some(hello) = self.handshake.server_hello.as_ref().filter(|hello| hello.version < Version::TLS13) else {
+            return;
+        };
         let epoch = self.secrets_of(secrets).and_then(|known| {
             let suite = Suite::of(hello.suite, hello.version)?;
             let order = if hello.encrypt_then_mac { MacOrder::EncryptThenMac } else { MacOrder::MacThenEncrypt };
-            let random = &self.client_hello.as_ref()?.random;
+            let random = &self.handshake.client_hello.as_ref()?.random;
             let master = known.master.as_ref()?.as_bytes();
             let pair = Opener::pair_of_master_secret(suite, hello.version, order, master, random, &hello.random)?;
             let opener = match sender {

@@ -129,6 +129,12 @@ impl Hash {
     }
 }
 
+/// The name of a cipher suite in IANA's registry; its number where there is none.
+#[must_use]
+pub fn suite_name(id: u16) -> String {
+    TlsCipherSuite::from_id(id).map_or_else(|| format!("{id:#06x}"), |suite| suite.name.to_owned())
+}
+
 fn protection_of(suite: &TlsCipherSuite) -> Option<Protection> {
     let short_tag = suite.name.ends_with("_CCM_8");
     let aead = match (suite.enc, suite.enc_mode, suite.enc_size) {
