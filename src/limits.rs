@@ -126,7 +126,7 @@ pub const TLS_SECRETS: usize = 1 << 20;
 
 /// Records in a row that the secrets of a TLS connection do not open before its rest is given up: those of the handshake
 /// may be under secrets that are not known, and there are fewer of them.
-pub const TLS_FAILURES: usize = 64;
+pub const TLS_FAILURES: u64 = 64;
 
 /// Records of one direction whose ends are remembered until they are acknowledged. Of one that is not, an acknowledgement
 /// is taken for one of an earlier record.

@@ -60,7 +60,7 @@ fn samples() -> Vec<(String, Pcap)> {
 }
 
 fn run_all(inputs: Vec<Input>) -> Analysis {
-    run(inputs, &Filter::default(), &mut |_| {})
+    run(inputs, &Options::default(), &mut |_| {})
 }
 
 /// What does not depend on which file a packet is in.
@@ -164,7 +164,7 @@ fn a_compressed_capture_gives_the_same() {
         let stored = packed.len() as u64;
         let mut last = 0;
         let progress = &mut |progress: Progress| last = progress.bytes;
-        let analysis = run(vec![Input::reader("t", Box::new(Cursor::new(packed)))], &Filter::default(), progress);
+        let analysis = run(vec![Input::reader("t", Box::new(Cursor::new(packed)))], &Options::default(), progress);
         assert_eq!((story(&analysis), last), (story(&whole), stored), "{name}");
     }
 }

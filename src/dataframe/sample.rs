@@ -5,7 +5,7 @@ use crate::capture::{CaptureFile, Format, LinkType};
 use crate::close_code::CloseCode;
 use crate::connection::{
     CloseFrame, CloseReply, CloseSource, ClosedBy, ConnectionRecord, Handshake, InvalidUtf8, Position, RequestFacts,
-    ResponseFacts, TcpEnd, TextLocation, Verdict, Violation,
+    ResponseFacts, TcpEnd, TextLocation, Transport, Verdict, Violation,
 };
 use crate::flow::{Endpoint, PacketId, PerRole, Role, Timestamp};
 use crate::websocket::{Rule, Utf8ErrorKind};
@@ -30,6 +30,8 @@ impl ConnectionBuilder {
             ended_at: None,
             client: Endpoint::from_v4([10, 0, 0, 1], 50_000),
             server: Endpoint::from_v4([10, 0, 0, 2], 80),
+            transport: Transport::Tcp,
+            sni: None,
             request: RequestFacts {
                 host: Some("chat.example".into()),
                 path: Some("/ws".into()),

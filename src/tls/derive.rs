@@ -60,3 +60,35 @@ fn expand(hmac: fn(&[u8], &[&[u8]]) -> Vec<u8>, secret: &[u8], seed: &[u8], leng
     output.truncate(length);
     output
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(hexadecimal: &str) -> Vec<u8> {
+        let digits: Vec<u8> =
+            hexadecimal.chars().filter_map(|digit| digit.to_digit(16)).map(|digit| digit as u8).collect();
+        digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+    }
+
+    /// The server's handshake keys in the trace of RFC 8448 section 3.
+    #[test]
+    fn keys_of_tls13_are_those_of_the_example_trace() {
+        let secret = bytes("b67b7d690cc16c4e75e54213cb2d37b4e9c912bcded9105d42befd59d391ad38");
+        let key = expand_label(Hash::Sha256, &secret, "key", 16).unwrap();
+        let iv = expand_label(Hash::Sha256, &secret, "iv", 12).unwrap();
+        assert_eq!(key, bytes("3fce516009c21727d0f2e4e86ee403bc"));
+        assert_eq!(iv, bytes("5d313eb2671276ee13000b30"));
+        assert_eq!(expand_label(Hash::Sha384, &secret, "key", 16), None, "a secret of the wrong length");
+    }
+
+    /// The test vector that the IETF's TLS group published for SHA-256.
+    #[test]
+    fn prf_of_tls12_is_that_of_the_test_vector() {
+        let secret = bytes("9bbe436ba940f017b17652849a71db35");
+        let seed = bytes("a0ba9f936cda311827a6f796ffd5198c");
+        let output = prf(Hash::Sha256, &secret, "test label", &seed, 100);
+        assert_eq!(output.len(), 100);
+        assert_eq!(output[..16], bytes("e3f229ba727be17b8d122620557cd453"));
+    }
+}

@@ -96,7 +96,7 @@ impl Secrets {
         let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let (label, random, secret) = (words.next()?, words.next()?, words.next()?);
         let random: Random = hexadecimal(random)?.try_into().ok()?;
-        let secret = hexadecimal(secret).filter(|secret| SECRET_BYTES.contains(&secret.len()))?;
+        let secret = hexadecimal(secret).filter(|secret| lengths(label).contains(&secret.len()))?;
         if self.by_random.len() >= limits::TLS_SECRETS && !self.by_random.contains_key(&random) {
             return None;
         }
@@ -123,8 +123,13 @@ impl ConnectionSecrets {
     }
 }
 
-/// Lengths of secrets: SHA-256's or SHA-384's output.
-const SECRET_BYTES: [usize; 2] = [32, 48];
+/// Lengths in bytes that a secret with this label may have: a master secret its own, others that of SHA-256 or SHA-384.
+const fn lengths(label: &[u8]) -> &'static [usize] {
+    match label {
+        b"CLIENT_RANDOM" => &[48],
+        _ => &[32, 48],
+    }
+}
 
 fn hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
     let (pairs, []) = text.as_chunks::<2>() else { return None };

@@ -304,3 +304,107 @@ fn open<K: AeadInOut>(key: &K, nonce: &[u8; NONCE], authenticated: &[u8], sealed
     key.decrypt_inout_detached(&nonce, authenticated, content.as_mut_slice().into(), &tag).ok()?;
     Some(content)
 }
+
+/// The other way round, for tests.
+#[cfg(test)]
+pub(super) mod sealing {
+    use aes::cipher::BlockModeEncrypt;
+    use cbc::Encryptor;
+
+    use super::*;
+
+    impl Opener {
+        /// A record with this content, header included.
+        pub(in crate::tls) fn seal(
+            &mut self,
+            sequence: u64,
+            version: u16,
+            content_type: ContentType,
+            content: &[u8],
+        ) -> Vec<u8> {
+            let header = |content_type, length: usize| Header { content_type, version, length: length as u16 };
+            let (header, fragment) = match self {
+                Self::Sealed { key, nonce } => {
+                    let inner = [content, &header(content_type, 0).bytes()[..1], &[0; 3]].concat();
+                    let header = header(ContentType::ApplicationData, inner.len() + key.tag_bytes());
+                    (header, key.seal(&nonce_of(nonce, sequence), &header.bytes(), &inner))
+                }
+                Self::Aead { key, nonce } => {
+                    let explicit = if nonce.len() == NONCE { Vec::new() } else { sequence.to_be_bytes().to_vec() };
+                    let whole = match <[u8; NONCE]>::try_from(&**nonce) {
+                        Ok(fixed) => nonce_of(&fixed, sequence),
+                        Err(_) => [nonce, &explicit[..]].concat().try_into().unwrap(),
+                    };
+                    let plain = header(content_type, content.len());
+                    let sealed = key.seal(&whole, &authenticated(sequence, &plain, content.len()).unwrap(), content);
+                    let fragment = [explicit, sealed].concat();
+                    (header(content_type, fragment.len()), fragment)
+                }
+                Self::Cbc(key) => {
+                    let fragment = key.seal(sequence, &header(content_type, 0), content);
+                    (header(content_type, fragment.len()), fragment)
+                }
+            };
+            self.went_by(Some(&fragment));
+            [&header.bytes()[..], &fragment].concat()
+        }
+    }
+
+    impl CbcKey {
+        fn tag(&self, sequence: u64, header: &Header, bytes: &[u8]) -> Vec<u8> {
+            let hmac = match self.mac {
+                Mac::Sha1 => hmac::<Hmac<Sha1>>,
+                Mac::Sha256 => hmac::<Hmac<Sha256>>,
+                Mac::Sha384 => hmac::<Hmac<Sha384>>,
+            };
+            hmac(&self.mac_key, &[&authenticated(sequence, header, bytes.len()).unwrap(), bytes])
+        }
+
+        fn seal(&self, sequence: u64, header: &Header, content: &[u8]) -> Vec<u8> {
+            let mut plain = content.to_vec();
+            if self.order == MacOrder::MacThenEncrypt {
+                plain.extend(self.tag(sequence, header, content));
+            }
+            let padding = BLOCK - 1 - plain.len() % BLOCK;
+            plain.extend(std::iter::repeat_n(padding as u8, padding + 1));
+            let iv = if self.explicit { [7; BLOCK] } else { self.chained.unwrap() };
+            let encrypted = match self.cipher.len() {
+                16 => encrypt(Encryptor::<Aes128>::new_from_slices(&self.cipher, &iv).unwrap(), &plain),
+                _ => encrypt(Encryptor::<Aes256>::new_from_slices(&self.cipher, &iv).unwrap(), &plain),
+            };
+            let mut fragment = if self.explicit { [&iv[..], &encrypted].concat() } else { encrypted };
+            if self.order == MacOrder::EncryptThenMac {
+                fragment.extend(self.tag(sequence, header, &fragment));
+            }
+            fragment
+        }
+    }
+
+    fn encrypt<C: BlockModeEncrypt<BlockSize = U16>>(mut cipher: C, plain: &[u8]) -> Vec<u8> {
+        let mut blocks: Vec<Block<C>> = plain.as_chunks::<BLOCK>().0.iter().map(|block| (*block).into()).collect();
+        cipher.encrypt_blocks(&mut blocks);
+        blocks.into_iter().flatten().collect()
+    }
+
+    impl AeadKey {
+        fn seal(&self, nonce: &[u8; NONCE], authenticated: &[u8], content: &[u8]) -> Vec<u8> {
+            match self {
+                Self::Aes128Gcm(key) => seal(&**key, nonce, authenticated, content),
+                Self::Aes256Gcm(key) => seal(&**key, nonce, authenticated, content),
+                Self::ChaCha20Poly1305(key) => seal(&**key, nonce, authenticated, content),
+                Self::Aes128Ccm(key) => seal(&**key, nonce, authenticated, content),
+                Self::Aes256Ccm(key) => seal(&**key, nonce, authenticated, content),
+                Self::Aes128Ccm8(key) => seal(&**key, nonce, authenticated, content),
+                Self::Aes256Ccm8(key) => seal(&**key, nonce, authenticated, content),
+            }
+        }
+    }
+
+    fn seal<K: AeadInOut>(key: &K, nonce: &[u8; NONCE], authenticated: &[u8], content: &[u8]) -> Vec<u8> {
+        let nonce: Nonce<K> = nonce.as_slice().try_into().unwrap();
+        let mut sealed = content.to_vec();
+        let tag = key.encrypt_inout_detached(&nonce, authenticated, sealed.as_mut_slice().into()).unwrap();
+        sealed.extend_from_slice(&tag);
+        sealed
+    }
+}

@@ -73,8 +73,8 @@ struct Keys {
     current: Option<Epoch>,
     /// Those that follow, the next one first.
     next: VecDeque<Epoch>,
-    /// Records in a row that nothing opened.
-    failures: usize,
+    /// Records since the last one that was opened, or since the beginning.
+    passed: u64,
 }
 
 #[derive(Debug)]
@@ -238,7 +238,7 @@ impl<M: Copy> Tls<M> {
             self.handshake.sealed(sender, header, mark);
         }
         match &mut self.halves.get_mut(sender).state {
-            State::Protected(keys) if !clear => match keys.open(header, fragment, 1) {
+            State::Protected(keys) if !clear => match keys.open(header, fragment, 0) {
                 Some((stage, opened)) => self.opened(sender, stage, opened, mark, secrets, visitor),
                 None => self.not_opened(sender, header, fragment, mark, visitor),
             },
@@ -253,12 +253,10 @@ impl<M: Copy> Tls<M> {
     fn not_opened(&mut self, sender: Role, header: &Header, fragment: &[u8], mark: M, visitor: &mut impl Visitor<M>) {
         let half = self.halves.get_mut(sender);
         let State::Protected(keys) = &mut half.state else { return };
-        keys.failures += 1;
-        let (hopeless, begun) = (keys.failures > limits::TLS_FAILURES, keys.is_application());
-        if hopeless {
+        keys.step_over(Some(fragment));
+        let begun = keys.current.is_some();
+        if keys.passed > limits::TLS_FAILURES {
             half.state = State::Opaque;
-        } else if begun {
-            keys.step_over(Some(fragment));
         }
         if begun && header.content_type == ContentType::ApplicationData {
             visitor.gap(sender, mark);
@@ -347,7 +345,7 @@ impl<M: Copy> Tls<M> {
         };
         let suites = Suite::with_secret_of(secret.as_bytes().len());
         let next = suites.filter_map(|suite| Epoch::of_secret(Stage::EarlyData, suite, &secret)).collect();
-        self.halves.client.state = State::Protected(Box::new(Keys { current: None, next, failures: 0 }));
+        self.halves.client.state = State::Protected(Box::new(Keys { current: None, next, passed: 0 }));
     }
 
     /// The server has answered: from now on both directions are protected.
@@ -390,9 +388,7 @@ impl<M: Copy> Tls<M> {
         let half = self.halves.get_mut(sender);
         half.message.clear();
         half.state = match epoch {
-            Some(epoch) => {
-                State::Protected(Box::new(Keys { current: Some(epoch), next: VecDeque::new(), failures: 0 }))
-            }
+            Some(epoch) => State::Protected(Box::new(Keys { current: Some(epoch), next: VecDeque::new(), passed: 0 })),
             None => State::Opaque,
         };
     }
@@ -405,34 +401,34 @@ impl Half {
             State::Protected(keys) => keys.next.extend(epochs),
             State::Clear | State::Opaque if epochs.is_empty() => self.state = State::Opaque,
             State::Clear | State::Opaque => {
-                self.state = State::Protected(Box::new(Keys { current: None, next: epochs, failures: 0 }));
+                self.state = State::Protected(Box::new(Keys { current: None, next: epochs, passed: 0 }));
             }
         }
     }
 }
 
 impl Keys {
-    /// Opens a record with whatever keys open it. `reach` is how many sequence numbers are tried: 1 where none can have
-    /// been missed.
-    fn open(&mut self, header: &Header, fragment: &[u8], reach: u64) -> Option<(Stage, Opened)> {
+    /// Opens a record with whatever keys open it. `missed` is how many others may be missing before it.
+    fn open(&mut self, header: &Header, fragment: &[u8], missed: u64) -> Option<(Stage, Opened)> {
+        let reach = 1 + self.passed + missed;
         if let Some(current) = &mut self.current
             && let Some(opened) = current.open(header, fragment, reach)
         {
-            self.failures = 0;
+            self.passed = 0;
             return Some((current.stage, opened));
         }
         let updated = self.current.as_ref().and_then(Epoch::updated);
         if let Some(mut epoch) = updated
             && let Some(opened) = epoch.open(header, fragment, reach)
         {
-            self.failures = 0;
+            self.passed = 0;
             let stage = epoch.stage;
             self.current = Some(epoch);
             return Some((stage, opened));
         }
         for index in 0..self.next.len() {
             let Some(opened) = self.next.get_mut(index)?.open(header, fragment, reach) else { continue };
-            self.failures = 0;
+            self.passed = 0;
             let epoch = self.next.drain(..=index).next_back()?;
             let stage = epoch.stage;
             self.current = Some(epoch);
@@ -441,14 +437,10 @@ impl Keys {
         None
     }
 
-    fn is_application(&self) -> bool {
-        self.current.as_ref().is_some_and(|epoch| epoch.stage == Stage::Application)
-    }
-
     /// A record went by that could not be opened.
     fn step_over(&mut self, fragment: Option<&[u8]>) {
+        self.passed += 1;
         if let Some(current) = &mut self.current {
-            current.sequence += 1;
             current.opener.went_by(fragment);
         }
     }
@@ -467,6 +459,7 @@ impl Epoch {
         Self::of_secret(Stage::Application, self.suite, &Secret::new(&next))
     }
 
+    /// Opens a record with one of the next `reach` sequence numbers.
     fn open(&mut self, header: &Header, fragment: &[u8], reach: u64) -> Option<Opened> {
         let mut sequences = self.sequence..self.sequence.saturating_add(reach);
         let (sequence, opened) =
@@ -482,3 +475,7 @@ fn first_message(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let &[_, high, middle, low] = bytes.first_chunk()?;
     bytes.split_at_checked(4 + u32::from_be_bytes([0, high, middle, low]) as usize)
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;

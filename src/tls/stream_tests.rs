@@ -1,0 +1,322 @@
+//! Whole TLS connections, made here and read back.
+
+use super::*;
+use crate::flow::Role;
+use crate::tls::Random;
+use crate::tls::open::{MacOrder, Opener};
+use crate::tls::record::ContentType;
+use crate::tls::suite::Suite;
+
+const CLIENT: Role = Role::Client;
+const SERVER: Role = Role::Server;
+const CLIENT_RANDOM: Random = [0xc1; 32];
+const SERVER_RANDOM: Random = [0x5e; 32];
+
+/// What was carried: `client abc`, or `client ?` where content is missing.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Log(Vec<String>);
+
+impl Visitor<u64> for Log {
+    fn data(&mut self, sender: Role, content: &[u8], _: u64) {
+        self.0.push(format!("{} {}", sender.name(), content.escape_ascii()));
+    }
+
+    fn gap(&mut self, sender: Role, _: u64) {
+        self.0.push(format!("{} ?", sender.name()));
+    }
+}
+
+/// A connection under test and the keys of both ends.
+struct Wire {
+    tls: Tls<u64>,
+    secrets: Secrets,
+    log: Log,
+    version: Version,
+    sent: [u64; 2],
+    keys: [Vec<(Opener, u64)>; 2],
+}
+
+impl Wire {
+    /// A connection of TLS 1.3 of whose secrets those with these labels are known.
+    fn tls13(suite: u16, labels: &[&str]) -> Self {
+        let suite_of = Suite::of(suite, Version::TLS13).unwrap();
+        let length = suite_of.hash.bytes();
+        let secret = |number: u8| vec![number; length];
+        let all = [
+            "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+            "CLIENT_TRAFFIC_SECRET_0",
+            "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+            "SERVER_TRAFFIC_SECRET_0",
+        ];
+        let mut secrets = Secrets::default();
+        for (number, label) in (1..).zip(all).filter(|(_, label)| labels.contains(label)) {
+            secrets.add_key_log(key_log(label, &secret(number)).as_bytes());
+        }
+        let opener = |number| (Opener::of_traffic_secret(suite_of, &secret(number)).unwrap(), 0);
+        let keys = [vec![opener(1), opener(2)], vec![opener(3), opener(4)]];
+        let mut wire = Self::new(Version::TLS13, secrets, keys);
+        wire.hellos(suite, &[0, 43, 0, 2, 3, 4]);
+        wire
+    }
+
+    /// A connection of TLS 1.2 or before.
+    fn before(version: Version, suite: u16, order: MacOrder, known: bool) -> Self {
+        let suite_of = Suite::of(suite, version).unwrap();
+        let master = [0x3a; 48];
+        let mut secrets = Secrets::default();
+        if known {
+            secrets.add_key_log(key_log("CLIENT_RANDOM", &master).as_bytes());
+        }
+        let pair =
+            Opener::pair_of_master_secret(suite_of, version, order, &master, &CLIENT_RANDOM, &SERVER_RANDOM).unwrap();
+        let mut wire = Self::new(version, secrets, [vec![(pair.client, 0)], vec![(pair.server, 0)]]);
+        wire.hellos(suite, if order == MacOrder::EncryptThenMac { &[0, 22, 0, 0] } else { &[] });
+        for sender in [CLIENT, SERVER] {
+            wire.clear(sender, 20, &[1]);
+            wire.seal(sender, 0, ContentType::Handshake, &[&[20, 0, 0, 12][..], &[0; 12]].concat());
+        }
+        wire
+    }
+
+    fn new(version: Version, secrets: Secrets, keys: [Vec<(Opener, u64)>; 2]) -> Self {
+        Self { tls: Tls::default(), secrets, log: Log::default(), version, sent: [0; 2], keys }
+    }
+
+    fn hellos(&mut self, suite: u16, extensions: &[u8]) {
+        self.clear(CLIENT, 22, &client_hello());
+        let fields = [&[3, 3][..], &SERVER_RANDOM, &[0], &suite.to_be_bytes(), &[0]].concat();
+        let mut version = self.version.0.min(0x0303).to_be_bytes().to_vec();
+        version.extend_from_slice(&fields[2..]);
+        self.clear(SERVER, 22, &message(2, &[&version[..], &prefixed(extensions)].concat()));
+    }
+
+    fn bytes(&mut self, sender: Role, bytes: &[u8]) {
+        let sent = &mut self.sent[usize::from(sender == SERVER)];
+        self.tls.data(sender, *sent, bytes, *sent, &self.secrets, &mut self.log);
+        *sent += bytes.len() as u64;
+    }
+
+    fn lose(&mut self, sender: Role, length: usize) {
+        let sent = &mut self.sent[usize::from(sender == SERVER)];
+        self.tls.gap(sender, *sent, length as u64, *sent, &self.secrets, &mut self.log);
+        *sent += length as u64;
+    }
+
+    fn clear(&mut self, sender: Role, kind: u8, content: &[u8]) {
+        self.bytes(sender, &record(kind, content));
+    }
+
+    /// A record under the keys number `epoch` of `sender`, sent nowhere yet.
+    fn sealed(&mut self, sender: Role, epoch: usize, kind: ContentType, content: &[u8]) -> Vec<u8> {
+        let (opener, sequence) = &mut self.keys[usize::from(sender == SERVER)][epoch];
+        let bytes = opener.seal(*sequence, self.version.0.min(0x0303), kind, content);
+        *sequence += 1;
+        bytes
+    }
+
+    fn seal(&mut self, sender: Role, epoch: usize, kind: ContentType, content: &[u8]) {
+        let bytes = self.sealed(sender, epoch, kind, content);
+        self.bytes(sender, &bytes);
+    }
+
+    fn say(&mut self, sender: Role, text: &str) {
+        let last = self.keys[0].len() - 1;
+        self.seal(sender, last, ContentType::ApplicationData, text.as_bytes());
+    }
+
+    /// The end of a handshake of TLS 1.3.
+    fn finish(&mut self) {
+        self.seal(SERVER, 0, ContentType::Handshake, &message(8, &[0, 0]));
+        self.seal(SERVER, 0, ContentType::Handshake, &message(20, &[0; 32]));
+        self.seal(CLIENT, 0, ContentType::Handshake, &message(20, &[0; 32]));
+    }
+}
+
+fn key_log(label: &str, secret: &[u8]) -> String {
+    let hexadecimal = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("{label} {} {}\n", hexadecimal(&CLIENT_RANDOM), hexadecimal(secret))
+}
+
+fn record(kind: u8, content: &[u8]) -> Vec<u8> {
+    [&[kind, 3, 3][..], &prefixed(content)].concat()
+}
+
+fn prefixed(bytes: &[u8]) -> Vec<u8> {
+    [&u16::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
+}
+
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    [&[kind, 0][..], &prefixed(body)].concat()
+}
+
+fn client_hello() -> Vec<u8> {
+    let extensions = [&[0, 43][..], &prefixed(&[4, 3, 4, 3, 3])].concat();
+    let fields = [&[3, 3][..], &CLIENT_RANDOM, &[0], &prefixed(&[0x13, 1]), &[1, 0], &prefixed(&extensions)].concat();
+    message(1, &fields)
+}
+
+const ALL: [&str; 4] = [
+    "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+    "CLIENT_TRAFFIC_SECRET_0",
+    "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+    "SERVER_TRAFFIC_SECRET_0",
+];
+
+#[test]
+fn every_suite_of_tls13_is_opened() {
+    for suite in 0x1301..=0x1305 {
+        let mut wire = Wire::tls13(suite, &ALL);
+        wire.finish();
+        wire.say(CLIENT, "GET");
+        wire.say(SERVER, "101");
+        wire.say(CLIENT, "frame");
+        assert_eq!(wire.log.0, ["client GET", "server 101", "client frame"], "{suite:#x}");
+        assert!(wire.tls.failure(None, true).is_none());
+    }
+}
+
+#[test]
+fn suites_of_tls12_and_before_are_opened() {
+    let (mac_first, encrypt_first) = (MacOrder::MacThenEncrypt, MacOrder::EncryptThenMac);
+    let cases = [0xc02f, 0xc030, 0xcca8, 0xc0ac, 0xc0ad, 0xc0ae, 0xc0af, 0xc013, 0xc014, 0xc027, 0xc028, 0x003c]
+        .map(|suite| (Version::TLS12, suite, mac_first));
+    let more = [
+        (Version::TLS12, 0xc027, encrypt_first),
+        (Version::TLS12, 0xc014, encrypt_first),
+        (Version::TLS11, 0xc013, mac_first),
+        (Version::TLS11, 0xc014, encrypt_first),
+        (Version::TLS10, 0xc013, mac_first),
+        (Version::TLS10, 0x0035, encrypt_first),
+    ];
+    for (version, suite, order) in cases.into_iter().chain(more) {
+        let mut wire = Wire::before(version, suite, order, true);
+        wire.say(CLIENT, "GET");
+        wire.say(SERVER, "101");
+        wire.say(CLIENT, "frame");
+        assert_eq!(wire.log.0, ["client GET", "server 101", "client frame"], "{} {suite:#x} {order:?}", version.name());
+    }
+}
+
+#[test]
+fn without_secrets_nothing_is_told_and_the_connection_is_given_up() {
+    let mut wire = Wire::before(Version::TLS12, 0xc02f, MacOrder::MacThenEncrypt, false);
+    wire.say(CLIENT, "GET");
+    assert!(!wire.tls.is_opaque(), "the server has not spoken yet");
+    wire.say(SERVER, "101");
+    assert!(wire.tls.is_opaque());
+    assert_eq!(wire.log.0, [""; 0]);
+}
+
+#[test]
+fn secrets_of_the_handshake_are_not_needed() {
+    let mut wire = Wire::tls13(0x1301, &["CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"]);
+    wire.finish();
+    wire.say(CLIENT, "GET");
+    wire.say(SERVER, "101");
+    assert_eq!(wire.log.0, ["client GET", "server 101"]);
+}
+
+#[test]
+fn secrets_of_one_direction_open_that_direction() {
+    let mut wire = Wire::tls13(0x1301, &["SERVER_TRAFFIC_SECRET_0"]);
+    wire.finish();
+    wire.say(CLIENT, "GET");
+    wire.say(SERVER, "101");
+    assert_eq!(wire.log.0, ["server 101"]);
+}
+
+#[test]
+fn key_update_is_followed() {
+    let mut wire = Wire::tls13(0x1302, &ALL);
+    wire.finish();
+    wire.say(CLIENT, "before");
+    let suite = Suite::of(0x1302, Version::TLS13).unwrap();
+    wire.seal(CLIENT, 1, ContentType::Handshake, &message(24, &[0]));
+    let next = expand_label(suite.hash, &[2; 48], "traffic upd", 48).unwrap();
+    wire.keys[0].push((Opener::of_traffic_secret(suite, &next).unwrap(), 0));
+    wire.seal(CLIENT, 2, ContentType::ApplicationData, b"after");
+    wire.seal(CLIENT, 2, ContentType::ApplicationData, b"more");
+    assert_eq!(wire.log.0, ["client before", "client after", "client more"]);
+}
+
+#[test]
+fn any_split_gives_the_same_content() {
+    let mut whole = Wire::tls13(0x1301, &ALL);
+    whole.finish();
+    let bytes: Vec<u8> = ["one", "two", "three"]
+        .iter()
+        .flat_map(|text| whole.sealed(CLIENT, 1, ContentType::ApplicationData, text.as_bytes()))
+        .collect();
+    for split in 0..bytes.len() {
+        let mut wire = Wire::tls13(0x1301, &ALL);
+        wire.finish();
+        let (head, tail) = bytes.split_at(split);
+        wire.bytes(CLIENT, head);
+        wire.bytes(CLIENT, tail);
+        assert_eq!(wire.log.0, ["client one", "client two", "client three"], "split at {split}");
+    }
+}
+
+#[test]
+fn lost_records_cost_only_themselves() {
+    let connections = || {
+        [
+            Wire::tls13(0x1303, &ALL),
+            Wire::before(Version::TLS12, 0xc02f, MacOrder::MacThenEncrypt, true),
+            Wire::before(Version::TLS12, 0xc027, MacOrder::EncryptThenMac, true),
+        ]
+    };
+    for mut wire in connections() {
+        if wire.version == Version::TLS13 {
+            wire.finish();
+        }
+        let last = wire.keys[0].len() - 1;
+        let records: Vec<_> = (0..7)
+            .map(|number| {
+                wire.sealed(CLIENT, last, ContentType::ApplicationData, format!("message {number}").as_bytes())
+            })
+            .collect();
+        wire.bytes(CLIENT, &records[0]);
+        // Whole records, then a part of one, then its rest, then one cut by the snap length.
+        wire.lose(CLIENT, records[1].len() + records[2].len() + 9);
+        wire.bytes(CLIENT, &records[3][9..]);
+        wire.bytes(CLIENT, &records[4]);
+        wire.bytes(CLIENT, &records[5][..20]);
+        wire.lose(CLIENT, records[5].len() - 20);
+        wire.bytes(CLIENT, &records[6]);
+        let expected = ["client message 0", "client ?", "client message 4", "client ?", "client message 6"];
+        assert_eq!(wire.log.0, expected, "{}", wire.version.name());
+    }
+}
+
+#[test]
+fn chained_vectors_of_tls10_are_found_again_one_record_after_a_gap() {
+    let mut wire = Wire::before(Version::TLS10, 0xc013, MacOrder::MacThenEncrypt, true);
+    let records: Vec<_> = ["one", "two", "three", "four"]
+        .iter()
+        .map(|text| wire.sealed(CLIENT, 0, ContentType::ApplicationData, text.as_bytes()))
+        .collect();
+    wire.bytes(CLIENT, &records[0]);
+    wire.bytes(CLIENT, &records[1][..10]);
+    wire.lose(CLIENT, records[1].len() - 10);
+    wire.bytes(CLIENT, &records[2]);
+    wire.bytes(CLIENT, &records[3]);
+    assert_eq!(wire.log.0, ["client one", "client ?", "client ?", "client four"]);
+}
+
+#[test]
+fn records_that_were_changed_are_not_believed() {
+    for first in [true, false] {
+        let mut wire = Wire::tls13(0x1301, &ALL);
+        wire.finish();
+        if !first {
+            wire.say(CLIENT, "before");
+        }
+        let mut bad = wire.sealed(CLIENT, 1, ContentType::ApplicationData, b"bad");
+        *bad.last_mut().unwrap() ^= 1;
+        wire.bytes(CLIENT, &bad);
+        wire.say(CLIENT, "after");
+        let skipped = usize::from(first);
+        assert_eq!(wire.log.0, ["client before", "client ?", "client after"][skipped..]);
+    }
+}
