@@ -119,9 +119,25 @@ pub fn analyze(inputs: Vec<Input>, options: &Options, progress: &mut (dyn FnMut(
 }
 
 fn run(inputs: Vec<Input>, options: &Options, progress: &mut (dyn FnMut(Progress) + Send)) -> Analysis {
+    let again: Option<Vec<Input>> = inputs.iter().map(Input::again).collect();
+    let (analysis, late) = pass(inputs, options, &options.secrets, progress);
+    match late.zip(again) {
+        Some((secrets, inputs)) => pass(inputs, options, &secrets, progress).0,
+        None => analysis,
+    }
+}
+
+/// Analyses the captures with these `secrets` and those in the captures. Beside the result it gives all secrets, if some
+/// came later than they were needed.
+fn pass(
+    inputs: Vec<Input>,
+    options: &Options,
+    secrets: &Secrets,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> (Analysis, Option<Secrets>) {
     let mut captures = Captures::new(inputs);
     let mut pipeline = Pipeline::new(&options.filter);
-    pipeline.learn(&options.secrets);
+    pipeline.learn(secrets);
     let (mut batch, mut next) = (Batch::default(), Batch::default());
     let mut more = captures.next_batch(&mut batch);
     while more {
@@ -130,7 +146,8 @@ fn run(inputs: Vec<Input>, options: &Options, progress: &mut (dyn FnMut(Progress
         progress(Progress { bytes: captures.bytes_read(), total: captures.bytes_total() });
         std::mem::swap(&mut batch, &mut next);
     }
-    pipeline.finish(captures.into_files(), &options.websocket_servers)
+    pipeline.read_key_logs(&captures.take_key_logs());
+    pipeline.finish(captures.into_files(), options, secrets)
 }
 
 /// Everything that lives from batch to batch.
@@ -259,14 +276,16 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    fn finish(mut self, files: Vec<CaptureFile>, servers: &[WebSocketServer]) -> Analysis {
+    fn finish(mut self, files: Vec<CaptureFile>, options: &Options, known: &Secrets) -> (Analysis, Option<Secrets>) {
         let results: Vec<_> = self.shards.into_par_iter().map(FlowTable::finish).collect();
-        let (mut connections, mut tls_failures) = (Vec::new(), Vec::new());
+        let (mut connections, mut tls_failures, mut late) = (Vec::new(), Vec::new(), false);
         for workplace in results {
+            let came_later = |random| known.of(random).is_none() && self.secrets.of(random).is_some();
+            late |= workplace.locked.iter().any(came_later);
             connections.extend(workplace.records);
             tls_failures.extend(workplace.tls_failures);
         }
-        tls_endpoints::add_failed(&mut connections, &tls_failures, servers);
+        tls_endpoints::add_failed(&mut connections, &tls_failures, &options.websocket_servers);
         connections.retain(|record| self.filter.wants_connection(record));
         // Attempts that begin with the same packet are of one connection, and so in order already. Packets of one file
         // have the order of the file, those of several files the order of time.
@@ -291,7 +310,7 @@ impl<'a> Pipeline<'a> {
                 capture.missed_bytes += record.missed_bytes;
             }
         }
-        Analysis { connections, tls_failures, captures }
+        (Analysis { connections, tls_failures, captures }, late.then(|| Secrets::clone(&self.secrets)))
     }
 }
 

@@ -121,6 +121,10 @@ pub const TLS_FRAGMENT_BYTES: usize = (1 << 14) + 2048;
 /// Bytes of one TLS handshake message. Certificate chains are mostly under 10 KB, and OpenSSL refuses those over 100 KB.
 pub const TLS_MESSAGE_BYTES: usize = 128 << 10;
 
+/// Bytes of a PROXY header of version 2, with what proxies add to the addresses. HAProxy's own limit is a buffer of 16 KiB,
+/// but certificates' names are all that is added in practice.
+pub const PROXY_HEADER_BYTES: usize = 2048;
+
 /// Connections whose TLS secrets are kept. Each costs about 300 bytes; a key log with more is cut.
 pub const TLS_SECRETS: usize = 1 << 20;
 

@@ -14,6 +14,7 @@ mod closing;
 mod findings;
 mod negotiation;
 mod probe;
+mod proxy;
 mod record;
 mod secure;
 mod session;
@@ -22,17 +23,19 @@ mod tls_failure;
 pub use record::*;
 pub use tls_failure::TlsFailure;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::flow::Direction;
 use crate::http;
 use crate::limits;
 use crate::tcp::{Application, Arrival, FlowStart, FlowSummary, Interest};
-use crate::tls::{Secrets, may_be_client_hello};
+use crate::tls::{Random, Secrets, may_be_client_hello};
 use crate::websocket::Rule;
 
 use negotiation::{Negotiation, Outcome};
 use probe::Probe;
+use proxy::Parsed;
 use secure::Secure;
 use session::{Opening, Session};
 
@@ -45,6 +48,16 @@ pub struct Workplace {
     pub records: Vec<ConnectionRecord>,
     /// TLS handshakes that failed.
     pub tls_failures: Vec<TlsFailure>,
+    /// Connections whose secrets were not known when they were needed, by the client's random.
+    pub locked: Vec<Random>,
+}
+
+impl Workplace {
+    /// A connection is under keys that are not known.
+    fn add_locked(&mut self, random: Option<Random>) {
+        let room = limits::TLS_SECRETS.saturating_sub(self.locked.len());
+        self.locked.extend(random.into_iter().take(room));
+    }
 }
 
 /// The protocol stack of one TCP connection.
@@ -58,12 +71,16 @@ pub struct Connection {
     missed: u64,
     /// Bytes looked at while probing.
     probed: usize,
+    /// The client that a PROXY header names.
+    proxied: Option<IpAddr>,
 }
 
 #[derive(Debug)]
 enum Stage {
     /// What is spoken is not known yet. A connection whose beginning is not in the capture is searched for frames.
     Probing(Option<Box<Probe>>),
+    /// A PROXY header, of which these bytes were read.
+    Proxy(Vec<u8>),
     Negotiation(Box<Negotiation>),
     Session(Box<Session>),
     /// TLS, and what it carries.
@@ -84,7 +101,7 @@ impl Application for Connection {
     type Output = Workplace;
 
     fn new(start: &FlowStart) -> Self {
-        Self { start: *start, stage: Stage::Probing(None), refused: Vec::new(), missed: 0, probed: 0 }
+        Self { start: *start, stage: Stage::Probing(None), refused: Vec::new(), missed: 0, probed: 0, proxied: None }
     }
 
     fn data(
@@ -101,7 +118,7 @@ impl Application for Connection {
                 Interest::Keep
             }
             Stage::Secure(secure) => secure.data(from, offset, bytes, at, workplace),
-            Stage::Probing(_) | Stage::Negotiation(_) | Stage::Over => {
+            Stage::Probing(_) | Stage::Proxy(_) | Stage::Negotiation(_) | Stage::Over => {
                 self.negotiate(from, offset, bytes, at, workplace)
             }
         }
@@ -111,6 +128,7 @@ impl Application for Connection {
         self.missed += length;
         match &mut self.stage {
             Stage::Over => {}
+            Stage::Proxy(_) => self.stage = Stage::Probing(None),
             Stage::Probing(probe) => {
                 if let Some(probe) = probe {
                     probe.gap(from);
@@ -135,7 +153,19 @@ impl Application for Connection {
         }
     }
 
-    fn finish(mut self, summary: &FlowSummary, workplace: &mut Workplace) {
+    fn finish(self, summary: &FlowSummary, workplace: &mut Workplace) {
+        let (first, proxied) = (workplace.records.len(), self.proxied);
+        self.tell(summary, workplace);
+        for record in workplace.records.iter_mut().skip(first) {
+            let told = record.request.forwarded_for.take();
+            record.request.forwarded_for = proxied.map(|client| client.to_string().into()).or(told);
+        }
+    }
+}
+
+impl Connection {
+    /// The records of what was found.
+    fn tell(mut self, summary: &FlowSummary, workplace: &mut Workplace) {
         let records = &mut workplace.records;
         for refusal in self.refused {
             records.push(refusal.opening.attempt(&self.start, summary, Some(refusal.answer), refusal.missed));
@@ -146,7 +176,7 @@ impl Application for Connection {
             self.stage = Stage::Session(Box::new(session));
         }
         match self.stage {
-            Stage::Probing(_) | Stage::Over => {}
+            Stage::Probing(_) | Stage::Proxy(_) | Stage::Over => {}
             Stage::Negotiation(negotiation) => {
                 let opening = negotiation.into_unanswered();
                 records.extend(opening.map(|opening| opening.attempt(&self.start, summary, None, self.missed)));
@@ -155,9 +185,7 @@ impl Application for Connection {
             Stage::Secure(secure) => secure.finish(&self.start, summary, self.missed, workplace),
         }
     }
-}
 
-impl Connection {
     /// Bytes before it is known to be a WebSocket.
     fn negotiate(
         &mut self,
@@ -177,6 +205,22 @@ impl Connection {
                     return Interest::Keep;
                 }
                 Stage::Secure(secure) => return secure.data(from, position, rest, at, workplace),
+                Stage::Probing(None) if position == 0 && proxy::parse(rest) != Parsed::No => {
+                    self.stage = Stage::Proxy(Vec::new());
+                }
+                Stage::Proxy(read) => {
+                    let before = read.len();
+                    read.extend_from_slice(rest);
+                    match proxy::parse(read) {
+                        Parsed::Incomplete => return Interest::Keep,
+                        Parsed::No => return self.give_up(),
+                        Parsed::Header { length, client } => {
+                            used += length.saturating_sub(before);
+                            self.proxied = client;
+                            self.stage = Stage::Probing(None);
+                        }
+                    }
+                }
                 Stage::Probing(_) if may_be_client_hello(rest) => {
                     self.stage = Stage::Secure(Box::new(Secure::new(from, &self.start)));
                 }
@@ -253,7 +297,7 @@ impl Connection {
     fn lose_place(&mut self, from: Direction, at: &Arrival) {
         self.missed += 1;
         match &mut self.stage {
-            Stage::Over | Stage::Secure(_) => {}
+            Stage::Over | Stage::Secure(_) | Stage::Proxy(_) => {}
             Stage::Probing(probe) => {
                 if let Some(probe) = probe {
                     probe.gap(from);

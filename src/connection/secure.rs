@@ -81,7 +81,11 @@ impl Secure {
         let mut carried = Carried { content: &mut self.content, workplace };
         self.tls.data(sender, offset, bytes, at, &secrets, &mut carried);
         self.content.progress.get_mut(sender).record(self.tls.end_of_records(sender));
-        if self.tls.is_opaque() { Interest::Ignore } else { self.content.interest }
+        if self.tls.is_opaque() {
+            workplace.add_locked(self.tls.locked());
+            return Interest::Ignore;
+        }
+        self.content.interest
     }
 
     pub(super) fn gap(
@@ -103,6 +107,7 @@ impl Secure {
     /// The connection is over; `missed` counts the bytes that the TCP connection lacks.
     pub(super) fn finish(self, start: &FlowStart, summary: &FlowSummary, missed: u64, workplace: &mut Workplace) {
         let first = workplace.records.len();
+        workplace.add_locked(self.tls.locked());
         workplace.tls_failures.extend(TlsFailure::of(&self.tls, self.client, start, summary, missed));
         self.content.connection.finish(summary, workplace);
         let sni = self.tls.client_hello().and_then(|hello| hello.sni.clone());

@@ -9,11 +9,8 @@ impl Alert {
     pub const CLOSE_NOTIFY: Self = Self(0);
     pub(super) const HANDSHAKE_FAILURE: Self = Self(40);
     pub(super) const BAD_CERTIFICATE: Self = Self(42);
-    pub(super) const CERTIFICATE_EXPIRED: Self = Self(45);
     pub(super) const CERTIFICATE_UNKNOWN: Self = Self(46);
     pub(super) const UNKNOWN_CA: Self = Self(48);
-    pub(super) const PROTOCOL_VERSION: Self = Self(70);
-    pub(super) const INSUFFICIENT_SECURITY: Self = Self(71);
     const USER_CANCELED: Self = Self(90);
     const NO_RENEGOTIATION: Self = Self(100);
 

@@ -14,7 +14,6 @@ use std::collections::VecDeque;
 use crate::flow::{PerRole, Role};
 use crate::limits;
 
-use super::Version;
 use super::derive::expand_label;
 use super::handshake::{Ending, Failure, Handshake};
 use super::hello::{ClientHello, Message, ServerHello};
@@ -22,6 +21,7 @@ use super::keylog::{ConnectionSecrets, Secret, Secrets};
 use super::open::{MacOrder, Opened, Opener};
 use super::record::{ContentType, Found, Header, Records};
 use super::suite::Suite;
+use super::{Random, Version};
 
 /// Where a [`Tls`] puts what the connection carries. `M` is the caller's mark of the piece that ended a record.
 pub trait Visitor<M> {
@@ -133,6 +133,14 @@ impl<M: Copy> Tls<M> {
     pub fn is_opaque(&self) -> bool {
         let over = self.handshake.is_complete() || self.handshake.client_hello.is_none();
         over && [Role::Client, Role::Server].iter().all(|role| matches!(self.halves.get(*role).state, State::Opaque))
+    }
+
+    /// The client's random, if what the connection carries is under keys that are not known.
+    #[must_use]
+    pub fn locked(&self) -> Option<Random> {
+        let locked = |role| matches!(self.halves.get(role).state, State::Opaque);
+        let hello = self.handshake.client_hello.as_ref()?;
+        (locked(Role::Client) || locked(Role::Server)).then_some(hello.random)
     }
 
     /// The stream offset just after the last record of `sender`.
