@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::flow::Role;
-use crate::tls::Random;
+use crate::tls::alert::Alert;
 use crate::tls::open::{MacOrder, Opener};
 use crate::tls::record::ContentType;
 use crate::tls::suite::Suite;
+use crate::tls::{Random, certificate};
 
 const CLIENT: Role = Role::Client;
 const SERVER: Role = Role::Server;
@@ -150,7 +151,12 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
 }
 
 fn client_hello() -> Vec<u8> {
-    let extensions = [&[0, 43][..], &prefixed(&[4, 3, 4, 3, 3])].concat();
+    client_hello_to("chat.example")
+}
+
+fn client_hello_to(name: &str) -> Vec<u8> {
+    let name = prefixed(&[&[0][..], &prefixed(name.as_bytes())].concat());
+    let extensions = [&[0, 43][..], &prefixed(&[4, 3, 4, 3, 3]), &[0, 0], &prefixed(&name)].concat();
     let fields = [&[3, 3][..], &CLIENT_RANDOM, &[0], &prefixed(&[0x13, 1]), &[1, 0], &prefixed(&extensions)].concat();
     message(1, &fields)
 }
@@ -318,5 +324,180 @@ fn records_that_were_changed_are_not_believed() {
         wire.say(CLIENT, "after");
         let skipped = usize::from(first);
         assert_eq!(wire.log.0, ["client before", "client ?", "client after"][skipped..]);
+    }
+}
+
+/// What is said of the failure, in a few words: `certificate-expired, inferred`.
+fn failure(wire: &Wire, by: Role, reset: bool, at: i64) -> String {
+    match wire.tls.failure(Some(Ending { by, reset, at }), true) {
+        None => "none".to_owned(),
+        Some(found) => {
+            let alert = found.alert.and_then(Alert::name).map(|name| format!(", {name}")).unwrap_or_default();
+            let inferred = if found.inferred { ", inferred" } else { "" };
+            format!("{}{alert}{inferred}", found.cause.unwrap_or("no cause"))
+        }
+    }
+}
+
+/// Seconds at which the certificate for `chat.example` is valid.
+const VALID: i64 = 1_770_000_000;
+
+fn asked() -> Wire {
+    let mut wire = Wire::new(Version::TLS12, Secrets::default(), [Vec::new(), Vec::new()]);
+    wire.clear(CLIENT, 22, &client_hello());
+    wire
+}
+
+/// A handshake of TLS 1.2 up to the server's certificate.
+fn shown(name: &str) -> Wire {
+    let mut wire = Wire::new(Version::TLS12, Secrets::default(), [Vec::new(), Vec::new()]);
+    wire.clear(CLIENT, 22, &client_hello_to(name));
+    let server = [&[3, 3][..], &SERVER_RANDOM, &[0, 0xc0, 0x2f, 0]].concat();
+    wire.clear(SERVER, 22, &message(2, &server));
+    let certificate = certificate::tests::chat();
+    let one = [&[0][..], &prefixed(&certificate)].concat();
+    wire.clear(SERVER, 22, &message(11, &[&[0][..], &prefixed(&one)].concat()));
+    wire
+}
+
+#[test]
+fn handshakes_without_an_answer_fail_by_who_ended_them() {
+    assert_eq!(failure(&asked(), CLIENT, false, VALID), "no-answer, inferred");
+    assert_eq!(failure(&asked(), SERVER, true, VALID), "reset-by-server, inferred");
+    assert_eq!(failure(&asked(), SERVER, false, VALID), "closed-by-server, inferred");
+    let mut stranger = asked();
+    stranger.bytes(SERVER, b"HTTP/1.1 400 Bad Request");
+    assert_eq!(failure(&stranger, SERVER, false, VALID), "not-tls, inferred");
+}
+
+#[test]
+fn alerts_tell_why() {
+    let alerts = [
+        (SERVER, 70, "version-mismatch, protocol_version"),
+        (SERVER, 40, "no-shared-cipher, handshake_failure"),
+        (SERVER, 112, "unrecognized-name, unrecognized_name"),
+        (SERVER, 120, "no-shared-protocol, no_application_protocol"),
+        (SERVER, 80, "internal-error, internal_error"),
+        (SERVER, 0, "closed-by-server, inferred"),
+    ];
+    for (sender, alert, expected) in alerts {
+        let mut wire = asked();
+        wire.clear(sender, 21, &[2, alert]);
+        assert_eq!(failure(&wire, SERVER, false, VALID), expected);
+    }
+}
+
+#[test]
+fn certificate_explains_what_the_client_did_not_like() {
+    let rejected = |name: &str, alert: Option<u8>, at| {
+        let mut wire = shown(name);
+        if let Some(alert) = alert {
+            wire.clear(CLIENT, 21, &[2, alert]);
+        }
+        failure(&wire, CLIENT, false, at)
+    };
+    assert_eq!(rejected("chat.example", None, VALID + 9_000_000), "certificate-expired, inferred");
+    assert_eq!(rejected("chat.example", Some(46), VALID + 9_000_000), "certificate-expired, certificate_unknown");
+    assert_eq!(rejected("chat.example", Some(42), VALID - 9_000_000), "certificate-not-yet-valid, bad_certificate");
+    assert_eq!(rejected("other.example", Some(42), VALID), "wrong-host, bad_certificate");
+    assert_eq!(rejected("chat.example", Some(48), VALID), "self-signed, unknown_ca");
+    assert_eq!(rejected("chat.example", None, VALID), "self-signed, inferred");
+    assert_eq!(rejected("chat.example", Some(44), VALID), "certificate-revoked, certificate_revoked");
+}
+
+#[test]
+fn client_that_leaves_after_the_flight_of_tls13_did_not_like_it() {
+    let mut wire = Wire::tls13(0x1301, &[]);
+    wire.seal(SERVER, 0, ContentType::Handshake, &message(8, &[0, 0]));
+    assert_eq!(failure(&wire, CLIENT, false, VALID), "certificate-rejected, inferred");
+    wire.bytes(CLIENT, &[&[23, 3, 3, 0, 19][..], &[0x55; 19]].concat());
+    assert_eq!(failure(&wire, CLIENT, false, VALID), "certificate-rejected, inferred");
+}
+
+#[test]
+fn server_that_wants_a_certificate_is_told_by_lengths_only_with_both_of_them() {
+    let lengths = |client: &[u8], server: &[u8]| {
+        let mut wire = Wire::tls13(0x1301, &[]);
+        wire.seal(SERVER, 0, ContentType::Handshake, &message(8, &[0, 0]));
+        for (sender, lengths) in [(CLIENT, client), (SERVER, server)] {
+            for length in lengths {
+                let fragment = vec![0x55; usize::from(*length)];
+                wire.bytes(sender, &[&[23, 3, 3, 0, *length][..], &fragment].concat());
+            }
+        }
+        failure(&wire, SERVER, false, VALID)
+    };
+    assert_eq!(lengths(&[25, 53, 100], &[19]), "certificate-required, inferred");
+    assert_eq!(lengths(&[53, 100], &[19]), "none", "the client was not asked for a certificate");
+    assert_eq!(lengths(&[25, 53, 100], &[200, 200, 19]), "none", "the server was content");
+}
+
+#[test]
+fn nothing_is_claimed_of_handshakes_that_succeeded_or_are_not_whole() {
+    let mut complete = Wire::tls13(0x1301, &ALL);
+    complete.finish();
+    complete.say(CLIENT, "GET");
+    complete.say(SERVER, "101");
+    complete.seal(SERVER, 1, ContentType::Alert, &[2, 80]);
+    assert_eq!(failure(&complete, SERVER, false, VALID), "none");
+    let mut quiet = Wire::tls13(0x1301, &[]);
+    quiet.finish();
+    assert_eq!(failure(&quiet, CLIENT, false, VALID), "none", "both have finished");
+    assert!(asked().tls.failure(None, true).is_none(), "the capture may have ended");
+    let end = Ending { by: CLIENT, reset: false, at: VALID };
+    assert!(asked().tls.failure(Some(end), false).is_none(), "bytes are missing");
+    let mut alone = Wire::new(Version::TLS12, Secrets::default(), [Vec::new(), Vec::new()]);
+    alone.clear(SERVER, 21, &[2, 70]);
+    assert_eq!(failure(&alone, SERVER, false, VALID), "none", "its beginning is not in the capture");
+}
+
+proptest::proptest! {
+    #[test]
+    fn damaged_connections_neither_panic_nor_carry_what_nobody_sent(
+        place in 0_usize..600,
+        value in proptest::num::u8::ANY,
+        cut in proptest::option::of(1_usize..80),
+        before in proptest::bool::ANY,
+    ) {
+        let mut wire = match before {
+            true => Wire::before(Version::TLS12, 0xc027, MacOrder::MacThenEncrypt, true),
+            false => Wire::tls13(0x1301, &ALL),
+        };
+        if !before {
+            wire.finish();
+        }
+        let last = wire.keys[0].len() - 1;
+        let mut bytes: Vec<u8> = (0..8)
+            .flat_map(|number| wire.sealed(CLIENT, last, ContentType::ApplicationData, format!("message {number}").as_bytes()))
+            .collect();
+        if let Some(byte) = bytes.get_mut(place) {
+            *byte = value;
+        }
+        let (head, tail) = bytes.split_at(place.min(bytes.len()));
+        wire.bytes(CLIENT, head);
+        match cut {
+            Some(length) => {
+                let (lost, rest) = tail.split_at(length.min(tail.len()));
+                if !lost.is_empty() {
+                    wire.lose(CLIENT, lost.len());
+                }
+                wire.bytes(CLIENT, rest);
+            }
+            None => wire.bytes(CLIENT, tail),
+        }
+        let said: Vec<_> = wire.log.0.iter().filter(|line| *line != "client ?").collect();
+        let sent: Vec<_> = (0..8).map(|number| format!("client message {number}")).collect();
+        let mut rest = sent.iter();
+        for line in said {
+            proptest::prop_assert!(rest.any(|sent| sent == line), "{line} was not sent, or not in that order");
+        }
+    }
+
+    #[test]
+    fn random_bytes_do_not_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400), hello in proptest::bool::ANY) {
+        let mut wire = if hello { asked() } else { Wire::new(Version::TLS12, Secrets::default(), [Vec::new(), Vec::new()]) };
+        wire.bytes(SERVER, &bytes);
+        wire.bytes(CLIENT, &bytes);
+        proptest::prop_assert!(wire.log.0.is_empty());
     }
 }
