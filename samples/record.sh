@@ -5,10 +5,10 @@
 #   sudo samples/record.sh 1000 nginx   those whose name contains one of these words
 #   sudo samples/record.sh --install    first installs the Python and Node libraries, into samples/.tools
 #
-# Needs Linux, root (for network namespaces), iproute2, tcpdump, dumpcap and editcap (wireshark-common), nginx,
+# Needs Linux, root (for network namespaces), iproute2, tcpdump, dumpcap and editcap (wireshark-common), nginx, openssl,
 # Python 3.11 with venv, Node 20 with npm. On Debian 12:
 #
-#   apt-get install iproute2 tcpdump wireshark-common nginx-light python3-venv nodejs npm
+#   apt-get install iproute2 tcpdump wireshark-common nginx-light openssl python3-venv nodejs npm
 #
 # Every sample gets network namespaces of its own, so that ports are the same each time and no other traffic is there.
 # The applications log what they sent and received; tools/truth.py makes truth.json of that.
@@ -309,6 +309,42 @@ sample_snap_length() {
   client websockets 40002 9001/close/1011/failed plain send:"$(printf 'ä%.0s' {1..300})" wait
 }
 
+sample_tls_with_secrets() {
+  sample tls-with-secrets.pcapng
+  certificates
+  loopback
+  serve websockets 9001 --tls "$work/good.pem"
+  serve websockets 9002 --tls "$work/good.pem" --before-tls13
+  capture dumpcap
+  local version server
+  for version in 2 3; do
+    server=900$((4 - version))
+    client websockets 4000$version $server/echo tls:"$work/ca.crt":$version send:'grüße, 世界' recv close:1000:done
+    client websockets 4001$version $server/close/4001/bye tls:"$work/ca.crt":$version plain send:enough wait
+    client websockets 4002$version $server/echo tls:"$work/ca.crt":$version send:hello recv text:4772fcdf65 wait
+  done
+  inject_secrets
+}
+
+sample_1015_tls_failures() {
+  sample 1015-tls-failures.pcapng
+  certificates
+  loopback
+  serve websockets 9001 --tls "$work/good.pem"
+  serve websockets 9002 --tls "$work/expired.pem"
+  serve websockets 9003 --tls "$work/other-name.pem"
+  serve websockets 9004 --tls "$work/self-signed.pem"
+  serve websockets 9005 --tls "$work/good.pem" --before-tls13
+  capture dumpcap
+  client websockets 40001 9001/echo tls:"$work/ca.crt":3 send:hello recv close:1000:done
+  secrets=''  # of the failures nothing is known but what is on the wire
+  local port
+  for port in 2 3 4; do client websockets 4000$port 900$port/echo tls:"$work/ca.crt":2 wait; done
+  client websockets 40005 9002/echo tls:"$work/ca.crt":3 wait
+  client websockets 40006 9005/echo tls:"$work/ca.crt":3 wait
+  inject_secrets
+}
+
 # ---- networks ----------------------------------------------------------------------------------------------------
 
 # One namespace with its loopback.
@@ -350,12 +386,20 @@ wire() {
 client() { # client LIBRARY PORT SERVERPORT/PATH STEP...; one client, until it has ended
   local program=("$python" "$tools/client_$1.py")
   [[ $1 == ws ]] && program=(node "$tools/client_ws.js")
-  APPLOG=$log timeout 20 ip netns exec $client_side "${program[@]}" "$2" "ws://$host:$3" "${@:4}" 2>>"$work/errors" || true
+  local scheme=ws
+  [[ ${4:-} == tls:* ]] && scheme=wss
+  SSLKEYLOGFILE=$secrets APPLOG=$log timeout 20 ip netns exec $client_side "${program[@]}" "$2" "$scheme://$host:$3" "${@:4}" 2>>"$work/errors" || true
 }
 
 meanwhile() { # the same in the background
   client "$@" &
   waiting+=($!)
+}
+
+certificates() {
+  "$tools/certificates.sh" "$work"
+  secrets=$work/secrets
+  rm -f "$secrets"
 }
 
 serve() { start "$2" "$python" "$tools/server_$1.py" $listen "${@:2}"; }
@@ -420,6 +464,12 @@ end_capture() {
   grep -qE '^0 packets dropped by kernel|dropped on interface .*/0 ' "$work/capture" || echo "$file: packets are missing" >&2
 }
 
+inject_secrets() { # puts what the clients wrote down into the capture
+  end_capture
+  mv "$work/$file" "$work/whole"
+  editcap --inject-secrets "tls,$work/secrets" "$work/whole" "$work/$file"
+}
+
 without() { # without N...: takes these packets out of the capture
   end_capture
   mv "$work/$file" "$work/whole"
@@ -433,7 +483,7 @@ sample() { # sample FILE: what the current function records
 }
 
 record() ( # record FUNCTION, in a subshell of its own
-  waiting=() log_of_servers='' capturing='' wire='' listen=0.0.0.0 file=''
+  waiting=() log_of_servers='' secrets='' capturing='' wire='' listen=0.0.0.0 file=''
   trap clean_up EXIT
   "$1"
   for pid in "${waiting[@]}"; do wait "$pid"; done

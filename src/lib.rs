@@ -1,7 +1,7 @@
 //! Tells why WebSockets closed, from packet captures alone.
 //!
 //! ```text
-//! capture ─▶ packet ─▶ tcp ─▶ http ─▶ websocket ─▶ connection ─▶ dataframe ─▶ report
+//! capture ─▶ packet ─▶ tcp ─▶ tls ─▶ http ─▶ websocket ─▶ connection ─▶ dataframe ─▶ report
 //! blocks     segments  chunks heads   frames,      verdicts      polars       CSV, Parquet,
 //! of bytes             + gaps         messages                                JSON, terminal
 //! ```

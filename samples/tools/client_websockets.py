@@ -7,10 +7,12 @@ freeze:SECONDS   reads nothing for so long       close:CODE:TEXT  closes; no COD
 raw:HEX          these bytes as they are         raw-close:CODE   a Close frame the library would refuse to send
 wait             until the connection has ended  abort            resets the TCP connection
 plain            offers no compression (first)   times:N:STEP     does STEP so many times
+tls:CA:VERSION   to chat.example over TLS, of this version only: 2 or 3 (before plain)
 """
 
 import asyncio
 import socket
+import ssl
 import struct
 import sys
 from urllib.parse import urlsplit
@@ -39,6 +41,9 @@ class Client:
         self.ws = None
 
     async def run(self, steps):
+        if steps[0].startswith("tls:"):
+            self.secure(*steps[0].split(":")[1:])
+            steps = steps[1:]
         if steps[:1] == ["plain"]:
             self.options["compression"] = None
             steps = steps[1:]
@@ -50,6 +55,12 @@ class Client:
                 pass
             await self.ws.wait_closed()
 
+    def secure(self, authority, version):
+        context = ssl.create_default_context(cafile=authority)
+        only = {"2": ssl.TLSVersion.TLSv1_2, "3": ssl.TLSVersion.TLSv1_3}[version]
+        context.minimum_version = context.maximum_version = only
+        self.options |= {"ssl": context, "server_hostname": "chat.example"}
+
     async def open(self):
         address = "::" if "[" in self.url else "0.0.0.0"
         try:
@@ -57,6 +68,13 @@ class Client:
                 self.url, create_connection=Connection, local_addr=(address, self.port), **self.options)
         except InvalidStatus as error:
             applog.handshake("client", self.port, self.path, "refused", error.response.status_code)
+            return False
+        except (ssl.SSLError, ConnectionResetError) as error:
+            if "ssl" not in self.options:
+                raise
+            applog.handshake("client", self.port, None, "unanswered")
+            mine = isinstance(error, ssl.SSLCertVerificationError)
+            applog.log("client", self.port, "tls-failed", by="me" if mine else "peer")
             return False
         except TimeoutError:
             applog.handshake("client", self.port, self.path, "unanswered")

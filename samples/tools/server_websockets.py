@@ -1,4 +1,5 @@
-"""A server on Python `websockets`: server_websockets.py HOST PORT [--shutdown-code CODE] [OPTION=NUMBER...]
+"""A server on Python `websockets`: server_websockets.py HOST PORT [--shutdown-code CODE] [--tls PEM]
+[--before-tls13] [OPTION=NUMBER...]
 
 /echo    sends every message back                /quiet         reads, never writes
 /crash   raises an exception on a message        /close/C/TEXT  closes with code C and reason TEXT on a message
@@ -11,6 +12,7 @@ SIGTERM closes every connection with the shutdown code (1001).
 import asyncio
 import logging
 import signal
+import ssl
 import sys
 from urllib.parse import unquote
 
@@ -22,7 +24,7 @@ import applog
 class Connection(ServerConnection):
     def connection_lost(self, exc):
         super().connection_lost(exc)
-        if self.protocol.handshake_exc is None:
+        if self.protocol.handshake_exc is None and self.remote_address:  # None where TLS failed
             applog.closes_of_websockets("server", self.remote_address[1], self.protocol)
 
 
@@ -51,6 +53,13 @@ async def main(host, port, arguments):
     if arguments[:1] == ["--shutdown-code"]:
         code, arguments = int(arguments[1]), arguments[2:]
     options = {"ping_interval": None}
+    if arguments[:1] == ["--tls"]:
+        options["ssl"] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        options["ssl"].load_cert_chain(arguments[1])
+        arguments = arguments[2:]
+    if arguments[:1] == ["--before-tls13"]:
+        options["ssl"].maximum_version = ssl.TLSVersion.TLSv1_2
+        arguments = arguments[1:]
     for argument in arguments:
         name, _, value = argument.partition("=")
         options[name] = float(value) if "." in value else int(value)

@@ -29,6 +29,7 @@ def connection(port, events):
     handshakes = [event for event in events if event["event"] == "handshake"]
     handshake = next((event for event in handshakes if event["role"] == "client"), handshakes[0])
     complete = handshake["result"] == "complete"
+    failed = next((event for event in events if event["event"] == "tls-failed"), None)
     closes = {role: closes_from(role, events) for role in OTHER}
     first = first_closer(events)
     return {
@@ -37,8 +38,8 @@ def connection(port, events):
         "handshake": handshake["result"],
         "http_status": handshake["status"],
         "closes": closes,
-        "close_code": verdict(first, closes, events) if complete else None,
-        "closed_by": (first or ended_by(events)) if complete else None,
+        "close_code": verdict(first, closes, events) if complete else 1015 if failed else None,
+        "closed_by": (first or ended_by(events)) if complete else ended_by([failed | {"event": "ended"}]) if failed else None,
         "invalid_text": {role: count(events, role, "invalid-text-sent") for role in OTHER},
     }
 

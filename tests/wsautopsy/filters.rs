@@ -7,7 +7,7 @@ use wsautopsy::capture::Input;
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/1000-clean.pcap");
 
 fn narrowed(filter: Filter) -> Analysis {
-    analyze(vec![Input::path(SAMPLE)], &Options { filter, threads: 1 }, &mut |_| ()).unwrap()
+    analyze(vec![Input::path(SAMPLE)], &Options { filter, threads: 1, ..Options::default() }, &mut |_| ()).unwrap()
 }
 
 /// Client port, `tcp.stream` and close code of each connection.

@@ -11,6 +11,7 @@ mod losses;
 mod properties;
 mod samples;
 mod tables;
+mod tls;
 mod verdicts;
 
 use wsautopsy::analyze::{Analysis, Options, analyze};

@@ -1,0 +1,222 @@
+//! `wss://`: decryption with secrets from wherever, handshakes that failed, proxies in front.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use wsautopsy::analyze::{Analysis, Options, WebSocketServer, analyze};
+use wsautopsy::capture::Input;
+use wsautopsy::connection::{ConnectionRecord, Transport};
+
+use crate::builder::{Conversation, input};
+use crate::{CLIENT, SERVER, closes, record};
+
+/// A sample in its blocks: section and interface, packets and statistics, and the secrets.
+struct Blocks {
+    packets: Vec<Vec<u8>>,
+    secrets: Vec<Vec<u8>>,
+}
+
+impl Blocks {
+    fn of(sample: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(sample);
+        let bytes = fs::read(path).unwrap();
+        let (mut packets, mut secrets, mut rest) = (Vec::new(), Vec::new(), bytes.as_slice());
+        while !rest.is_empty() {
+            let length = u32::from_le_bytes(*rest[4..].first_chunk().unwrap()) as usize;
+            let (block, later) = rest.split_at(length);
+            if rest[..4] == DECRYPTION_SECRETS { &mut secrets } else { &mut packets }.push(block.to_vec());
+            rest = later;
+        }
+        assert!(!secrets.is_empty());
+        Self { packets, secrets }
+    }
+
+    fn with_secrets_at_the_end(&self) -> Vec<u8> {
+        [self.packets.concat(), self.secrets.concat()].concat()
+    }
+
+    fn without_secrets(&self) -> Vec<u8> {
+        self.packets.concat()
+    }
+
+    fn key_log(&self) -> Vec<u8> {
+        self.secrets.iter().flat_map(|block| block[16..block.len() - 4].to_vec()).collect()
+    }
+}
+
+const DECRYPTION_SECRETS: [u8; 4] = [10, 0, 0, 0];
+const ENHANCED_PACKET: u8 = 6;
+
+fn of(capture: Vec<u8>, options: &Options) -> Analysis {
+    analyze(vec![input("test.pcapng", capture)], options, &mut |_| ()).unwrap()
+}
+
+/// What matters of a connection, in a few words.
+fn told(record: &ConnectionRecord) -> String {
+    let path = record.request.path.as_deref().unwrap_or("?");
+    let code = record.verdict.close_code.map(|code| code.0);
+    format!("{} {path} {code:?} {:?}, {} invalid", record.client.port(), closes(record), record.invalid_utf8_count)
+}
+
+fn all_told(analysis: &Analysis) -> Vec<String> {
+    let mut told: Vec<_> = analysis.connections.iter().map(told).collect();
+    told.sort_unstable();
+    told
+}
+
+#[test]
+fn secrets_count_wherever_they_are() {
+    let sample = Blocks::of("tls-with-secrets.pcapng");
+    let before = [sample.packets[..2].concat(), sample.secrets.concat(), sample.packets[2..].concat()].concat();
+    let expected = of(before, &Options::default());
+    assert_eq!(expected.connections.len(), 6);
+    for record in &expected.connections {
+        assert_eq!((record.transport, record.sni.as_deref()), (Transport::Tls, Some("chat.example")));
+        assert!(record.complete && record.missed_bytes == 0);
+    }
+    let mut options = Options::default();
+    assert!(options.secrets.add_key_log(&sample.key_log()) > 6);
+    assert_eq!(all_told(&of(sample.without_secrets(), &options)), all_told(&expected));
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("late.pcapng");
+    // Far behind the packets that they belong to, so that these are long read by then.
+    let packet = sample.packets.iter().find(|block| block[0] == ENHANCED_PACKET).unwrap();
+    let mut late = sample.without_secrets();
+    while late.len() < 3 << 20 {
+        late.extend_from_slice(packet);
+    }
+    late.extend(sample.secrets.concat());
+    fs::write(&path, late).unwrap();
+    let late = analyze(vec![Input::path(path)], &Options::default(), &mut |_| ()).unwrap();
+    assert_eq!(all_told(&late), all_told(&expected));
+}
+
+#[test]
+fn without_secrets_there_are_neither_connections_nor_failures() {
+    let sample = Blocks::of("tls-with-secrets.pcapng");
+    let mut options = Options::default();
+    options.websocket_servers.push(WebSocketServer::parse("chat.example").unwrap());
+    let found = of(sample.without_secrets(), &options);
+    assert_eq!((found.connections.len(), found.tls_failures.len()), (0, 0));
+}
+
+#[test]
+fn packets_that_the_capture_lost_add_nothing() {
+    let sample = Blocks::of("tls-with-secrets.pcapng");
+    let whole = of(sample.with_secrets_at_the_end(), &Options::default());
+    let closes_of = |analysis: &Analysis| -> Vec<String> {
+        let records = analysis.connections.iter();
+        records
+            .flat_map(|record| closes(record).into_iter().map(|close| format!("{} {close}", record.client)))
+            .collect()
+    };
+    let without_position = |closes: Vec<String>| -> Vec<String> {
+        closes
+            .iter()
+            .map(|close| close.replace(" reply ", " ").replace(" first ", " ").replace(" extra ", " "))
+            .collect()
+    };
+    let real: BTreeSet<_> = without_position(closes_of(&whole)).into_iter().collect();
+    let (mut found, mut runs) = (0, 0);
+    for missing in (0..sample.packets.len()).filter(|index| sample.packets[*index][0] == ENHANCED_PACKET) {
+        let mut packets = sample.packets.clone();
+        packets.remove(missing);
+        let analysis = of([packets.concat(), sample.secrets.concat()].concat(), &Options::default());
+        let reported = without_position(closes_of(&analysis));
+        let wrong: Vec<_> = reported.iter().filter(|close| !real.contains(*close)).collect();
+        assert!(wrong.is_empty(), "without block {missing}: {wrong:?}");
+        (found, runs) = (found + reported.len(), runs + 1);
+    }
+    // A lost hello makes a connection unreadable; a lost record costs what it carried.
+    assert!(found * 10 > real.len() * runs * 8, "{found} of {} in {runs} runs", real.len() * runs);
+}
+
+#[test]
+fn failed_handshakes_count_where_websockets_are_served() {
+    let sample = Blocks::of("1015-tls-failures.pcapng");
+    let codes = |analysis: &Analysis| -> Vec<Option<u16>> {
+        analysis.connections.iter().map(|record| record.verdict.close_code.map(|code| code.0)).collect()
+    };
+    let failed = vec![Some(1015); 5];
+    // The server's name is known by the one connection that was decrypted.
+    let known = of(sample.with_secrets_at_the_end(), &Options::default());
+    assert_eq!(codes(&known), [vec![Some(1000)], failed.clone()].concat());
+    assert_eq!(
+        known.tls_failures.iter().map(|(connection, _)| *connection).collect::<Vec<_>>(),
+        [Some(1), Some(2), Some(3), Some(4), Some(5)]
+    );
+    let unknown = of(sample.without_secrets(), &Options::default());
+    assert_eq!(codes(&unknown), []);
+    assert_eq!(unknown.tls_failures.iter().map(|(connection, _)| *connection).collect::<Vec<_>>(), [None; 5]);
+    let named = |server: &str| {
+        let mut options = Options::default();
+        options.websocket_servers.push(WebSocketServer::parse(server).unwrap());
+        codes(&of(sample.without_secrets(), &options)).len()
+    };
+    assert_eq!((named("chat.example"), named("127.0.0.1:9002"), named("other.example")), (5, 2, 0));
+}
+
+#[test]
+fn causes_of_failed_handshakes_are_told() {
+    let sample = Blocks::of("1015-tls-failures.pcapng");
+    let analysis = of(sample.without_secrets(), &Options::default());
+    let causes: Vec<_> = analysis.tls_failures.iter().map(|(_, failure)| failure.cause.unwrap()).collect();
+    assert_eq!(
+        causes,
+        ["certificate-expired", "wrong-host", "self-signed", "certificate-rejected", "closed-by-server"]
+    );
+    assert!(analysis.tls_failures.iter().all(|(_, failure)| failure.inferred));
+}
+
+#[test]
+fn secrets_reach_no_output() {
+    let sample = Blocks::of("tls-with-secrets.pcapng");
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("capture.pcapng"), sample.without_secrets()).unwrap();
+    fs::write(path("keys.log"), sample.key_log()).unwrap();
+    fs::write(path("broken.log"), sample.key_log().split_off(9)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wsautopsy"));
+    let arguments = ["analyze", "capture.pcapng", "--keylog", "keys.log", "--keylog", "broken.log", "-o", "out"];
+    let formats = ["--format", "csv", "--format", "ndjson"];
+    let output = command.current_dir(directory.path()).args(arguments).args(formats).output().unwrap();
+    assert!(output.status.success());
+    let mut written = [output.stdout, output.stderr].concat();
+    for entry in fs::read_dir(path("out")).unwrap() {
+        written.extend(fs::read(entry.unwrap().path()).unwrap());
+    }
+    let written = String::from_utf8_lossy(&written).to_lowercase();
+    assert!(written.contains("chat.example"), "decrypted: {written}");
+    let log = String::from_utf8(sample.key_log()).unwrap().to_lowercase();
+    let lines = log.lines().filter(|line| !line.starts_with('#'));
+    let secrets: Vec<_> = lines.filter_map(|line| line.split(' ').nth(2)).collect();
+    assert!(secrets.len() > 6);
+    for secret in secrets {
+        assert!(!written.contains(&secret[..16]), "{secret}");
+    }
+}
+
+#[test]
+fn key_log_that_cannot_be_read_is_an_error() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wsautopsy"));
+    let output = command.args(["analyze", "samples/1000-clean.pcap", "--keylog", "no-such.log"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no-such.log"));
+}
+
+#[test]
+fn proxy_header_names_the_client() {
+    let header = "PROXY TCP4 203.0.113.7 10.0.0.2 51000 80\r\n";
+    for split in [0, 1, 7, header.len() - 1, header.len()] {
+        let (first, second) = header.split_at(split);
+        let conversation = Conversation::new().syn();
+        let conversation = if first.is_empty() { conversation } else { conversation.client(first) };
+        let conversation = if second.is_empty() { conversation } else { conversation.client(second) };
+        let found = record(conversation.upgrade("/chat").close(CLIENT, 1000, "").close(SERVER, 1000, "").fins(CLIENT));
+        assert_eq!(found.request.forwarded_for.as_deref(), Some("203.0.113.7"), "split at {split}");
+        assert_eq!(closes(&found), ["client first 1000", "server reply 1000"]);
+    }
+}
