@@ -4,6 +4,10 @@
 
 use std::fmt;
 
+mod guidance;
+
+pub use guidance::{Evidence, Guidance, Retry, Sender, Trouble};
+
 /// A close code: any 16-bit value, because any can be on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(pub u16);
