@@ -65,7 +65,7 @@ pub(super) static NO_STATUS_RECEIVED: Guidance = Guidance {
 
 pub(super) static ABNORMAL_CLOSURE: Guidance = Guidance {
     meaning: "TCP ended without a Close frame: cut, reset or timed out.",
-    first_check: "tcp_end and tcp_ended_by: who ended TCP, with FIN or RST, and after what silence",
+    first_check: "tcp_ended_by and tcp_end: who ended TCP, by FIN or RST, after what silence",
     description: "No Close frame came before TCP ended, so nobody said why. Each program is told 1006 on its own side; on the \
                   wire there is only a FIN, a RST, or silence. The ends can differ: one may have seen an ordinary close \
                   that never reached the other.",
