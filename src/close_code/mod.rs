@@ -4,9 +4,11 @@
 
 use std::fmt;
 
+mod comparison;
 mod guidance;
 
-pub use guidance::{Evidence, Guidance, Retry, Sender, Trouble};
+pub use comparison::{Comparison, Fact};
+pub use guidance::{Clean, Evidence, Guidance, Retry, Sender, Trouble};
 
 /// A close code: any 16-bit value, because any can be on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,13 +1,15 @@
 //! 1002, 1003 and 1007 to 1010: one end cannot accept what the other sent, or did not agree to.
 
-use super::{Evidence, Guidance, Retry, Sender, Trouble};
+use super::{Clean, Evidence, Guidance, Retry, Sender, Trouble};
 
 pub(super) static PROTOCOL_ERROR: Guidance = Guidance {
     meaning: "The closer received frames that break the protocol.",
     first_check: "violations: what the other end sent just before, and which rule it breaks",
-    description: "The end that closes received something that is no valid WebSocket framing: a frame that must not be, or \
-                  must not be there. The content of messages plays no part in it. The bytes on the wire are wrong, so the fault \
-                  lies in a library, or in something between the ends that changes the bytes; application code can hardly cause it.",
+    description: "The end that closes received something that is no valid WebSocket framing: a frame that must not \
+                  be, or must not be there. The content of messages plays no part in it. The bytes on the wire are \
+                  wrong, so the fault lies in a library, or in something between the ends that changes the bytes; \
+                  application code can hardly cause it.",
+    use_when: "You received a frame that RFC 6455 forbids. Libraries send it; applications should not.",
     seen_when: &[
         "A client sends unmasked frames, or a server masked ones.",
         "Reserved bits are set although no extension gives them a meaning, often because only one end compresses.",
@@ -16,8 +18,8 @@ pub(super) static PROTOCOL_ERROR: Guidance = Guidance {
         "A proxy, or code that writes to the socket itself, puts foreign bytes into the stream.",
     ],
     client_fixes: &[
-        "If the server closes: update the client's library, and stop writing to its socket from elsewhere, two threads \
-         without a lock included.",
+        "If the server closes: update the client's library, and stop writing to its socket from elsewhere, two \
+         threads without a lock included.",
         "Switch compression off (permessage-deflate) to see whether it is the cause.",
     ],
     server_fixes: &[
@@ -47,6 +49,7 @@ pub(super) static PROTOCOL_ERROR: Guidance = Guidance {
         },
     ],
     sender: Sender::Either,
+    clean: Clean::Seldom,
     trouble: Trouble::Peer,
     retry: Retry::AfterFix,
     references: &["RFC 6455 section 7.4.1", "IANA WebSocket Close Code Number Registry"],
@@ -55,15 +58,17 @@ pub(super) static PROTOCOL_ERROR: Guidance = Guidance {
 pub(super) static UNSUPPORTED_DATA: Guidance = Guidance {
     meaning: "The closer received a kind of message that it does not take.",
     first_check: "What the other end sent last: text where binary is expected, or the reverse",
-    description: "The framing was right and the message well formed, but of a kind that the receiver does not process: most \
-                  often binary where it takes only text, or text where it takes only binary.",
+    description: "The framing was right and the message well formed, but of a kind that the receiver does not \
+                  process: most often binary where it takes only text, or text where it takes only binary.",
+    use_when: "You received a well-formed message of a kind that you do not process.",
     seen_when: &[
         "A client sends binary messages to a server that speaks JSON in text messages, or the reverse.",
         "Client and server were built for different subprotocols, or for different versions of one.",
         "A serializer was switched, to MessagePack or protobuf say, at one end only.",
     ],
     client_fixes: &[
-        "Send what the server's documentation asks for; in browsers, a string is sent as text, an ArrayBuffer or Blob as binary.",
+        "Send what the server's documentation asks for; in browsers, a string is sent as text, an ArrayBuffer or Blob \
+         as binary.",
         "Offer the subprotocol in the handshake, and check which one the server chose.",
     ],
     server_fixes: &[
@@ -84,6 +89,7 @@ pub(super) static UNSUPPORTED_DATA: Guidance = Guidance {
         },
     ],
     sender: Sender::Either,
+    clean: Clean::Possible,
     trouble: Trouble::Agreement,
     retry: Retry::AfterFix,
     references: &["RFC 6455 section 7.4.1", "IANA WebSocket Close Code Number Registry"],
@@ -92,13 +98,15 @@ pub(super) static UNSUPPORTED_DATA: Guidance = Guidance {
 pub(super) static INVALID_FRAME_PAYLOAD_DATA: Guidance = Guidance {
     meaning: "The closer received data that its type forbids: bad UTF-8.",
     first_check: "invalid_utf8: which message, at which byte, and what the bytes really are",
-    description: "A message's bytes do not fit its type. Nearly always this is a text message, or a Close reason, that is not \
-                  UTF-8; some libraries also use it for compressed data that cannot be inflated. The framing was right: \
-                  that would be 1002.",
+    description: "A message's bytes do not fit its type. Nearly always this is a text message, or a Close reason, \
+                  that is not UTF-8; some libraries also use it for compressed data that cannot be inflated. The \
+                  framing was right: that would be 1002.",
+    use_when: "You received a text message or a Close reason that is not UTF-8. Libraries send it by themselves.",
     seen_when: &[
         "Text in another encoding, Windows-1252 say, is sent as a text message without conversion.",
         "Binary data (an image, gzip, protobuf, MessagePack) is sent with the opcode for text.",
-        "A text is cut at a number of bytes, in the middle of a character, and the pieces are sent as messages of their own.",
+        "A text is cut at a number of bytes, in the middle of a character, and the pieces are sent as messages of \
+         their own.",
         "A string with lone surrogates, or from a C buffer with bytes behind its end, is sent as it is.",
         "Frames of one message are put together wrongly, or compressed data is damaged.",
     ],
@@ -132,6 +140,7 @@ pub(super) static INVALID_FRAME_PAYLOAD_DATA: Guidance = Guidance {
         },
     ],
     sender: Sender::Either,
+    clean: Clean::Possible,
     trouble: Trouble::Peer,
     retry: Retry::AfterFix,
     references: &["RFC 6455 section 7.4.1", "RFC 6455 section 8.1", "IANA WebSocket Close Code Number Registry"],
@@ -140,28 +149,29 @@ pub(super) static INVALID_FRAME_PAYLOAD_DATA: Guidance = Guidance {
 pub(super) static POLICY_VIOLATION: Guidance = Guidance {
     meaning: "The closer's own rules forbid what the peer did.",
     first_check: "close_reason, then duration_ms: moments are authentication, else a limit",
-    description: "The peer spoke correct WebSocket and did something that the closer does not allow. It is the general refusal: \
-                  RFC 6455 offers it where no other code fits, or where the details are nobody's business. So the code says that a rule \
-                  was broken and never which one; the reason may.",
+    description: "The peer spoke correct WebSocket and did something that the closer does not allow. It is the \
+                  general refusal: RFC 6455 offers it where no other code fits, or where the details are nobody's \
+                  business. So the code says that a rule was broken and never which one; the reason may.",
+    use_when: "You refuse to go on with this peer, and no other code says why.",
     seen_when: &[
         "A token is missing, wrong or expired, and the server accepts the handshake first and refuses afterwards.",
         "A client sends too much or too often, has too many connections, or misses a heartbeat of the application.",
         "The origin is not on the list, or the user may not see what was asked for.",
-        "Server frameworks send it if the program raises an error while it handles the connection's opening.",
+        "Some frameworks send it by themselves, for a request that fails their validation.",
     ],
     client_fixes: &[
         "Read the reason. Renew the token before connecting again; do not connect again with the one that was refused.",
         "Stay under the documented rate, and wait longer after each refusal.",
     ],
     server_fixes: &[
-        "Say in the reason which rule it was, in words that a client can test for; or use 3000, 3003 or a code of your own \
-         from 4000 on.",
-        "Check authentication and origin in the handshake, and answer 401 or 403 instead of 101: that is cheaper and seen by \
-         every HTTP log.",
+        "Say in the reason which rule it was, in words that a client can test for; or use 3000, 3003 or a code of \
+         your own from 4000 on.",
+        "Check authentication and origin in the handshake, and answer 401 or 403 instead of 101: that is cheaper and \
+         seen by every HTTP log.",
     ],
     operator_fixes: &[
-        "Many clients at once: look for keys or certificates that were rotated, a clock that is wrong, or a limit that counts all \
-         clients behind one address as one.",
+        "Many clients at once: look for keys or certificates that were rotated, a clock that is wrong, or a limit \
+         that counts all clients behind one address as one.",
         "Check that the proxy passes Authorization, Cookie and Origin on.",
     ],
     evidence: &[
@@ -182,6 +192,7 @@ pub(super) static POLICY_VIOLATION: Guidance = Guidance {
         },
     ],
     sender: Sender::Either,
+    clean: Clean::Possible,
     trouble: Trouble::Peer,
     retry: Retry::AfterFix,
     references: &["RFC 6455 section 7.4.1", "IANA WebSocket Close Code Number Registry"],
@@ -190,10 +201,12 @@ pub(super) static POLICY_VIOLATION: Guidance = Guidance {
 pub(super) static MESSAGE_TOO_BIG: Guidance = Guidance {
     meaning: "The closer received a message larger than it accepts.",
     first_check: "Size of the peer's last message against the closer's limit; libraries differ",
-    description: "A message, or one frame of it, exceeded a limit of the receiver. The limit counts the message as a whole, \
-                  unmasked and, in most libraries, inflated, and it holds for each hop: a proxy may have a smaller one than the server.",
+    description: "A message, or one frame of it, exceeded a limit of the receiver. The limit counts the message as a \
+                  whole, unmasked and, in most libraries, inflated, and it holds for each hop: a proxy may have a \
+                  smaller one than the server.",
+    use_when: "You received a message above your limit. Say the limit in the reason.",
     seen_when: &[
-        "A message is larger than the library's default, which is anything from 64 KiB to 64 MiB.",
+        "A message is larger than the library's default, which is anything from 64 KiB to 100 MiB.",
         "A result, a file or a history is sent in one message, and data has grown with time.",
         "A small compressed message inflates to a large one.",
         "A proxy between the ends has a limit of its own and closes towards both.",
@@ -216,10 +229,12 @@ pub(super) static MESSAGE_TOO_BIG: Guidance = Guidance {
         Evidence {
             table: "connections",
             columns: &["client_payload_bytes", "client_messages", "server_payload_bytes", "server_messages"],
-            shows: "how large messages were on the average; the one that was refused is often not among the complete ones",
+            shows: "how large messages were on the average; the one that was refused is often not among the complete \
+                    ones",
         },
     ],
     sender: Sender::Either,
+    clean: Clean::Possible,
     trouble: Trouble::Agreement,
     retry: Retry::AfterFix,
     references: &["RFC 6455 section 7.4.1", "IANA WebSocket Close Code Number Registry"],
@@ -228,9 +243,10 @@ pub(super) static MESSAGE_TOO_BIG: Guidance = Guidance {
 pub(super) static MANDATORY_EXTENSION: Guidance = Guidance {
     meaning: "The client needs an extension that the server left out.",
     first_check: "extensions: what the server agreed to, against what the client insists on",
-    description: "The client offered an extension in the handshake that it cannot do without, and the server's answer did not \
-                  agree to it. The reason should name the extension. Servers do not send it: they refuse the handshake \
-                  instead.",
+    description: "The client offered an extension in the handshake that it cannot do without, and the server's answer \
+                  did not agree to it. The reason should name the extension. Servers do not send it: they refuse the \
+                  handshake instead.",
+    use_when: "You are a client, and the server did not agree to an extension that you cannot do without.",
     seen_when: &[
         "A client insists on permessage-deflate and the server does not have it, or has it switched off.",
         "A proxy takes Sec-WebSocket-Extensions out of the request or the answer.",
@@ -254,6 +270,7 @@ pub(super) static MANDATORY_EXTENSION: Guidance = Guidance {
         },
     ],
     sender: Sender::Client,
+    clean: Clean::Possible,
     trouble: Trouble::Agreement,
     retry: Retry::AfterFix,
     references: &["RFC 6455 section 7.4.1", "IANA WebSocket Close Code Number Registry"],

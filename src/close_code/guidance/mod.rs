@@ -24,6 +24,8 @@ pub struct Guidance {
     pub first_check: &'static str,
     /// What it means, in full: a paragraph.
     pub description: &'static str,
+    /// When to send it, or how to take it where nobody may.
+    pub use_when: &'static str,
     /// When it is seen.
     pub seen_when: &'static [&'static str],
     /// What to do on the client's side.
@@ -36,6 +38,8 @@ pub struct Guidance {
     pub evidence: &'static [Evidence],
     /// Who may put it into a Close frame.
     pub sender: Sender,
+    /// Whether the connection can have closed cleanly.
+    pub clean: Clean,
     /// Where the trouble lies, as a rule.
     pub trouble: Trouble,
     /// What connecting again is good for.
@@ -66,6 +70,17 @@ pub enum Sender {
     Server,
     /// Nobody: it must not be on the wire.
     Nobody,
+}
+
+/// Whether a connection with a code can have closed cleanly (RFC 6455 section 7.1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clean {
+    /// It can: a Close frame was sent, and may have been answered.
+    Possible,
+    /// Seldom: the closer does not wait for more of a peer that it cannot understand.
+    Seldom,
+    /// It cannot: there was no Close frame.
+    Never,
 }
 
 /// Where the trouble behind a code lies, as a rule.
@@ -165,6 +180,28 @@ impl Sender {
     }
 }
 
+impl Clean {
+    /// The word for programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Possible => "possible",
+            Self::Seldom => "seldom",
+            Self::Never => "never",
+        }
+    }
+
+    /// The words for people.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Possible => "possible, if the other end answers",
+            Self::Seldom => "seldom: the frame itself is an error, or follows one",
+            Self::Never => "never: there is no Close frame",
+        }
+    }
+}
+
 impl Trouble {
     /// The word for programs.
     #[must_use]
@@ -235,7 +272,7 @@ mod tests {
     #[test]
     fn every_text_is_there() {
         for (code, guidance) in all() {
-            let lines = [guidance.meaning, guidance.first_check, guidance.description];
+            let lines = [guidance.meaning, guidance.first_check, guidance.description, guidance.use_when];
             let lists = [
                 guidance.seen_when,
                 guidance.client_fixes,

@@ -1,16 +1,18 @@
 //! 1000 and 1001: closes that are part of ordinary life.
 
-use super::{Evidence, Guidance, Retry, Sender, Trouble};
+use super::{Clean, Evidence, Guidance, Retry, Sender, Trouble};
 
 pub(super) static NORMAL_CLOSURE: Guidance = Guidance {
     meaning: "The connection did its work and was closed on purpose.",
     first_check: "Nothing, unless it came early: compare duration_ms with other connections",
-    description: "One end had nothing more to do and said so, the other agreed. It is the code that every library sends when \
-                  a program calls close() without choosing one, so it proves that somebody wanted to close, not that \
-                  the work was done.",
+    description: "One end had nothing more to do and said so, the other agreed. It is the code that every library \
+                  sends when a program calls close() without choosing one, so it proves that somebody wanted to \
+                  close, not that the work was done.",
+    use_when: "The work of this connection is done, and neither end expects more of it.",
     seen_when: &[
         "The program closed the connection: the user logged out, the job was done, the page's code called close().",
-        "A library, or a framework around it, closes idle or surplus connections and does not bother with another code.",
+        "A library, or a framework around it, closes idle or surplus connections and does not bother with another \
+         code.",
         "An error handler closes without a code of its own and so hides the error behind 1000.",
     ],
     client_fixes: &[
@@ -23,8 +25,8 @@ pub(super) static NORMAL_CLOSURE: Guidance = Guidance {
         "Look for error handlers that close without a code: the library fills in 1000.",
     ],
     operator_fixes: &[
-        "Do not alarm on it. Watch the median lifetime instead: a sudden drop means that something closes politely and \
-         too early.",
+        "Do not alarm on it. Watch the median lifetime instead: a sudden drop means that something closes politely \
+         and too early.",
     ],
     evidence: &[
         Evidence {
@@ -44,6 +46,7 @@ pub(super) static NORMAL_CLOSURE: Guidance = Guidance {
         },
     ],
     sender: Sender::Either,
+    clean: Clean::Possible,
     trouble: Trouble::None,
     retry: Retry::AsNeeded,
     references: &["RFC 6455 section 7.4.1", "IANA WebSocket Close Code Number Registry"],
@@ -52,9 +55,10 @@ pub(super) static NORMAL_CLOSURE: Guidance = Guidance {
 pub(super) static GOING_AWAY: Guidance = Guidance {
     meaning: "One end is leaving: a page was left, or a server goes down.",
     first_check: "closed_by: client is a page being left; server, many at once, a shutdown",
-    description: "The end that closes is about to disappear, and would have closed whatever the peer did. A browser sends it \
-                  when the user leaves or reloads the page; a server sends it when it shuts down. Unlike 1012 it does \
-                  not promise that the same server comes back.",
+    description: "The end that closes is about to disappear, and would have closed whatever the peer did. A browser \
+                  sends it when the user leaves or reloads the page; a server sends it when it shuts down. Unlike \
+                  1012 it does not promise that the same server comes back.",
+    use_when: "You are about to disappear: a page that is left, a server that shuts down for good.",
     seen_when: &[
         "A user navigates away, reloads, or closes the tab. This is the usual end of a browser's WebSocket.",
         "A server or a proxy shuts down, drains its connections before a deployment, or scales in.",
@@ -66,7 +70,8 @@ pub(super) static GOING_AWAY: Guidance = Guidance {
          back in the same second.",
     ],
     server_fixes: &[
-        "Before a shutdown, stop taking connections, then close the open ones over some seconds instead of all at once.",
+        "Before a shutdown, stop taking connections, then close the open ones over some seconds instead of all at \
+         once.",
         "Prefer 1012 if the service is back in a moment: it tells clients that coming back is welcome.",
     ],
     operator_fixes: &[
@@ -91,6 +96,7 @@ pub(super) static GOING_AWAY: Guidance = Guidance {
         },
     ],
     sender: Sender::Either,
+    clean: Clean::Possible,
     trouble: Trouble::None,
     retry: Retry::Soon,
     references: &["RFC 6455 section 7.4.1", "IANA WebSocket Close Code Number Registry"],

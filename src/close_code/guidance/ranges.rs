@@ -1,12 +1,13 @@
 //! Codes that nobody registered: what their range says of them.
 
-use super::{Evidence, Guidance, Retry, Sender, Trouble};
+use super::{Clean, Evidence, Guidance, Retry, Sender, Trouble};
 
 pub(super) static INVALID: Guidance = Guidance {
     meaning: "No close code: outside 1000 to 4999.",
     first_check: "close_frames.sender: which program sends it, and from which number it comes",
-    description: "Close codes go from 1000 to 4999. Numbers below 1000 are not used, and above 4999 there is nothing. A receiver \
-                  treats a Close frame with such a number as a protocol error, and usually answers 1002.",
+    description: "Close codes go from 1000 to 4999. Numbers below 1000 are not used, and above 4999 there is nothing. \
+                  A receiver treats a Close frame with such a number as a protocol error, and usually answers 1002.",
+    use_when: "Never send it. Received, it is a protocol error.",
     seen_when: &[
         "A program passes an HTTP status (401, 503), an errno or an exit code to close().",
         "The code is written in the wrong byte order: 1000 then appears as 59395.",
@@ -28,6 +29,7 @@ pub(super) static INVALID: Guidance = Guidance {
         Evidence { table: "violations", columns: &["packet", "rule"], shows: "the breach, as invalid-close-code" },
     ],
     sender: Sender::Nobody,
+    clean: Clean::Seldom,
     trouble: Trouble::Closer,
     retry: Retry::Unknown,
     references: &["RFC 6455 section 7.4.2"],
@@ -36,8 +38,10 @@ pub(super) static INVALID: Guidance = Guidance {
 pub(super) static PROTOCOL: Guidance = Guidance {
     meaning: "Kept for future protocol versions: nobody may send it yet.",
     first_check: "close_frames.sender: which program sends a code that nobody defined",
-    description: "1016 to 2999 are kept for later revisions of the protocol and for its extensions, and nothing is registered for this \
-                  number. Until a specification defines it, sending it is a breach, which many libraries answer with 1002.",
+    description: "1016 to 2999 are kept for later revisions of the protocol and for its extensions, and nothing is \
+                  registered for this number. Until a specification defines it, sending it is a breach, which many \
+                  libraries answer with 1002.",
+    use_when: "Never send it, unless a specification has defined it since.",
     seen_when: &[
         "A program made codes of its own up, near the standard ones.",
         "A library is newer than this program and knows a code that has been registered since.",
@@ -60,6 +64,7 @@ pub(super) static PROTOCOL: Guidance = Guidance {
         },
     ],
     sender: Sender::Nobody,
+    clean: Clean::Seldom,
     trouble: Trouble::Closer,
     retry: Retry::Unknown,
     references: &["RFC 6455 section 7.4.2", "IANA WebSocket Close Code Number Registry"],
@@ -68,9 +73,10 @@ pub(super) static PROTOCOL: Guidance = Guidance {
 pub(super) static LIBRARIES: Guidance = Guidance {
     meaning: "A library's or framework's code, not registered.",
     first_check: "close_reason, and the documentation of the library that the closer uses",
-    description: "3000 to 3999 belong to libraries, frameworks and applications that register with IANA, first come, first served. \
-                  Nobody has registered this number, so only the program that sends it knows what it means. It may be \
-                  sent, and receivers must take it.",
+    description: "3000 to 3999 belong to libraries, frameworks and applications that register with IANA, first come, \
+                  first served. Nobody has registered this number, so only the program that sends it knows what it \
+                  means. It may be sent, and receivers must take it.",
+    use_when: "You write a library or framework and register the code with IANA.",
     seen_when: &[
         "A framework uses a code of its own without registration.",
         "A program counts its own codes from 3000 instead of 4000.",
@@ -91,6 +97,7 @@ pub(super) static LIBRARIES: Guidance = Guidance {
         },
     ],
     sender: Sender::Either,
+    clean: Clean::Possible,
     trouble: Trouble::Unknown,
     retry: Retry::Unknown,
     references: &["RFC 6455 section 7.4.2", "IANA WebSocket Close Code Number Registry"],
@@ -99,15 +106,19 @@ pub(super) static LIBRARIES: Guidance = Guidance {
 pub(super) static PRIVATE: Guidance = Guidance {
     meaning: "The application's own code: its documentation knows it.",
     first_check: "close_reason, then the documentation or source of that application",
-    description: "4000 to 4999 are for private use, by agreement between the two ends. No registry knows them, and two applications may use \
-                  the same number for different things. It may be sent, and receivers must take it.",
+    description: "4000 to 4999 are for private use, by agreement between the two ends. No registry knows them, and \
+                  two applications may use the same number for different things. It may be sent, and receivers must \
+                  take it.",
+    use_when: "Both ends are yours, or your documentation defines the code.",
     seen_when: &[
-        "The application closes for a reason of its own: a session that ended, a login elsewhere, a heartbeat that was missed, \
-         a version that is too old.",
-        "Services often add an HTTP status to 4000, so that 4401 means unauthorized and 4403 forbidden: a custom, no rule.",
+        "The application closes for a reason of its own: a session that ended, a login elsewhere, a heartbeat that \
+         was missed, a version that is too old.",
+        "Services often add an HTTP status to 4000, so that 4401 means unauthorized and 4403 forbidden: a custom, no \
+         rule.",
     ],
     client_fixes: &[
-        "Look the code up in the API's documentation. It should say whether to connect again: for many such codes it is useless.",
+        "Look the code up in the API's documentation. It should say whether to connect again: for many such codes it \
+         is useless.",
     ],
     server_fixes: &[
         "Document each code: what it means, and whether coming back helps. Add a reason in words.",
@@ -134,6 +145,7 @@ pub(super) static PRIVATE: Guidance = Guidance {
         },
     ],
     sender: Sender::Either,
+    clean: Clean::Possible,
     trouble: Trouble::Unknown,
     retry: Retry::Unknown,
     references: &["RFC 6455 section 7.4.2"],

@@ -1,12 +1,14 @@
 //! 1004, 1005, 1006 and 1015: codes that nobody may send. All but 1004 name what a program, or a capture, finds out.
 
-use super::{Evidence, Guidance, Retry, Sender, Trouble};
+use super::{Clean, Evidence, Guidance, Retry, Sender, Trouble};
 
 pub(super) static RESERVED: Guidance = Guidance {
     meaning: "Reserved without a meaning: nobody may send it.",
     first_check: "close_frames.sender: which program sends a code that has no meaning",
-    description: "RFC 6455 keeps the number for a meaning that was never defined. A receiver treats a Close frame that carries it \
-                  as a protocol error. Very old drafts used it for frames that are too large; 1009 is that today.",
+    description: "RFC 6455 keeps the number for a meaning that was never defined. A receiver treats a Close frame \
+                  that carries it as a protocol error. Very old drafts used it for frames that are too large; 1009 is \
+                  that today.",
+    use_when: "Never send it. Received, it is a protocol error.",
     seen_when: &[
         "A program counts up from 1000 for codes of its own.",
         "A library from before RFC 6455 (2011) means what is 1009 today.",
@@ -23,6 +25,7 @@ pub(super) static RESERVED: Guidance = Guidance {
         Evidence { table: "violations", columns: &["packet", "rule"], shows: "the breach, as invalid-close-code" },
     ],
     sender: Sender::Nobody,
+    clean: Clean::Seldom,
     trouble: Trouble::Closer,
     retry: Retry::Unknown,
     references: &["RFC 6455 section 7.4.1", "IANA WebSocket Close Code Number Registry"],
@@ -31,9 +34,10 @@ pub(super) static RESERVED: Guidance = Guidance {
 pub(super) static NO_STATUS_RECEIVED: Guidance = Guidance {
     meaning: "A Close frame without a code: no reason was given.",
     first_check: "closed_by: whose program closes without a code, and whether on purpose",
-    description: "The first Close frame had an empty body. That is allowed, and the closing handshake can complete as usual; the \
-                  receiver's program is told 1005 in place of the code that is not there. So 1005 is a fact about the frame, \
-                  never a number in it.",
+    description: "The first Close frame had an empty body. That is allowed, and the closing handshake can complete as \
+                  usual; the receiver's program is told 1005 in place of the code that is not there. So 1005 is a \
+                  fact about the frame, never a number in it.",
+    use_when: "Never send it. Take it as an ordinary close.",
     seen_when: &[
         "A program calls close() without a code: browsers then send an empty Close frame.",
         "A library has no way to choose a code, or its default is none.",
@@ -58,6 +62,7 @@ pub(super) static NO_STATUS_RECEIVED: Guidance = Guidance {
         },
     ],
     sender: Sender::Nobody,
+    clean: Clean::Possible,
     trouble: Trouble::None,
     retry: Retry::AsNeeded,
     references: &["RFC 6455 section 7.1.5", "RFC 6455 section 7.4.1", "IANA WebSocket Close Code Number Registry"],
@@ -66,14 +71,16 @@ pub(super) static NO_STATUS_RECEIVED: Guidance = Guidance {
 pub(super) static ABNORMAL_CLOSURE: Guidance = Guidance {
     meaning: "TCP ended without a Close frame: cut, reset or timed out.",
     first_check: "tcp_ended_by and tcp_end: who ended TCP, by FIN or RST, after what silence",
-    description: "No Close frame came before TCP ended, so nobody said why. Each program is told 1006 on its own side; on the \
-                  wire there is only a FIN, a RST, or silence. The ends can differ: one may have seen an ordinary close \
-                  that never reached the other.",
+    description: "No Close frame came before TCP ended, so nobody said why. Each program is told 1006 on its own \
+                  side; on the wire there is only a FIN, a RST, or silence. The ends can differ: one may have seen an \
+                  ordinary close that never reached the other.",
+    use_when: "Never send it. Take it as a failure: network, proxy, crash.",
     seen_when: &[
         "A process crashes or is killed, and the system closes its sockets: FIN, or RST if data was unread.",
-        "A proxy, load balancer, NAT or firewall drops the connection after its idle time, often 60, 350 or 3600 seconds.",
-        "A network goes away: a phone changes cells, a laptop sleeps, a cable is pulled. Then the capture shows retransmissions \
-         into silence.",
+        "A proxy, load balancer, NAT or firewall drops the connection after its idle time, often 60, 350 or 3600 \
+         seconds.",
+        "A network goes away: a phone changes cells, a laptop sleeps, a cable is pulled. Then the capture shows \
+         retransmissions into silence.",
         "A program closes the socket itself instead of the WebSocket.",
         "In browsers, also any failed attempt to connect: the reason is hidden from the page on purpose.",
     ],
@@ -108,6 +115,7 @@ pub(super) static ABNORMAL_CLOSURE: Guidance = Guidance {
         },
     ],
     sender: Sender::Nobody,
+    clean: Clean::Never,
     trouble: Trouble::Path,
     retry: Retry::Later,
     references: &["RFC 6455 section 7.1.5", "RFC 6455 section 7.4.1", "IANA WebSocket Close Code Number Registry"],
@@ -116,12 +124,13 @@ pub(super) static ABNORMAL_CLOSURE: Guidance = Guidance {
 pub(super) static TLS_HANDSHAKE: Guidance = Guidance {
     meaning: "TLS failed, so there never was a WebSocket.",
     first_check: "tls_failures: the alert, who sent it, and the server's certificate",
-    description: "The TLS handshake before the WebSocket's opening handshake failed. Nothing of WebSocket was ever sent, so \
-                  no Close frame can carry this code: it exists for programs, and browsers report 1006 in its place. \
-                  A capture shows the handshake, and an alert if one was sent.",
+    description: "The TLS handshake before the WebSocket's opening handshake failed. Nothing of WebSocket was ever \
+                  sent, so no Close frame can carry this code: it exists for programs, and most browsers report 1006 \
+                  in its place. A capture shows the handshake, and an alert if one was sent.",
+    use_when: "Never send it. Take it as a fault of the configuration: certificates, versions, ciphers.",
     seen_when: &[
-        "The certificate has expired, is not valid yet, is for another name, or is signed by an authority that the client does \
-         not know (a self-signed one, a company's proxy).",
+        "The certificate has expired, is not valid yet, is for another name, or is signed by an authority that the \
+         client does not know (a self-signed one, a company's proxy).",
         "The server does not send the intermediate certificate: browsers may cope, other clients do not.",
         "Client and server share no version or no cipher, after one of them was hardened or is very old.",
         "The client does not send the name (SNI), or a client certificate is missing.",
@@ -136,14 +145,16 @@ pub(super) static TLS_HANDSHAKE: Guidance = Guidance {
         "Offer TLS 1.2 and 1.3, with ciphers that your oldest supported clients have.",
     ],
     operator_fixes: &[
-        "Check the certificate on every node and on every address behind the name: one stale node makes failures that come and go.",
+        "Check the certificate on every node and on every address behind the name: one stale node makes failures that \
+         come and go.",
         "Alarm on certificates that expire within weeks.",
     ],
     evidence: &[
         Evidence {
             table: "tls_failures",
             columns: &["alert", "alert_sender", "cause", "packet"],
-            shows: "what the end that gave up says, and where; the client complains of certificates, the server of versions and ciphers",
+            shows: "what the end that gave up says, and where; the client complains of certificates, the server of \
+                    versions and ciphers",
         },
         Evidence {
             table: "tls_failures",
@@ -162,6 +173,7 @@ pub(super) static TLS_HANDSHAKE: Guidance = Guidance {
         },
     ],
     sender: Sender::Nobody,
+    clean: Clean::Never,
     trouble: Trouble::Agreement,
     retry: Retry::AfterFix,
     references: &["RFC 6455 section 7.4.1", "RFC 8446 section 6", "IANA WebSocket Close Code Number Registry"],

@@ -1,13 +1,14 @@
 //! 1011 to 1014: trouble of the service itself, not of what its peer sent.
 
-use super::{Evidence, Guidance, Retry, Sender, Trouble};
+use super::{Clean, Evidence, Guidance, Retry, Sender, Trouble};
 
 pub(super) static INTERNAL_ERROR: Guidance = Guidance {
     meaning: "The closer failed: an error of its own, not of the peer.",
     first_check: "The closer's log at ended_at; what it received just before",
-    description: "An unexpected condition kept the closer from going on: WebSocket's counterpart of HTTP 500. RFC 6455 speaks of \
-                  servers; by its erratum 3227 and the registry's name a client may send it too. Most server \
-                  frameworks send it for an error that no code of the program handled.",
+    description: "An unexpected condition kept the closer from going on: WebSocket's counterpart of HTTP 500. RFC \
+                  6455 speaks of servers; by its erratum 3227 and the registry's name a client may send it too. Most \
+                  server frameworks send it for an error that no code of the program handled.",
+    use_when: "You failed, and can still say so.",
     seen_when: &[
         "The program raises an error while it handles a message, a disconnect of its database included.",
         "One particular message makes it fail each time.",
@@ -40,6 +41,7 @@ pub(super) static INTERNAL_ERROR: Guidance = Guidance {
         Evidence { table: "close_codes_over_time", columns: &["bucket", "connections"], shows: "since when" },
     ],
     sender: Sender::Either,
+    clean: Clean::Possible,
     trouble: Trouble::Closer,
     retry: Retry::Later,
     references: &["RFC 6455 section 7.4.1", "RFC 6455 erratum 3227", "IANA WebSocket Close Code Number Registry"],
@@ -48,9 +50,10 @@ pub(super) static INTERNAL_ERROR: Guidance = Guidance {
 pub(super) static SERVICE_RESTART: Guidance = Guidance {
     meaning: "The service restarts and will be back in a moment.",
     first_check: "How many closed in the same moment, and how soon their clients came back",
-    description: "The server closes because it restarts, and invites the client to connect again. Its registration asks clients \
-                  to wait a random time of 5 to 30 seconds first, so that they do not all come at once. It is not in RFC \
-                  6455 but in IANA's registry, so older tools call it unknown.",
+    description: "The server closes because it restarts, and invites the client to connect again. Its registration \
+                  asks clients to wait a random time of 5 to 30 seconds first, so that they do not all come at once. \
+                  It is not in RFC 6455 but in IANA's registry, so older tools call it unknown.",
+    use_when: "You are a server that restarts and will be back in a moment.",
     seen_when: &[
         "A deployment, a change of configuration, or a restart by the supervisor.",
         "A server is drained, and its clients shall move to others.",
@@ -86,6 +89,7 @@ pub(super) static SERVICE_RESTART: Guidance = Guidance {
         },
     ],
     sender: Sender::Server,
+    clean: Clean::Possible,
     trouble: Trouble::None,
     retry: Retry::Soon,
     references: &[
@@ -97,9 +101,10 @@ pub(super) static SERVICE_RESTART: Guidance = Guidance {
 pub(super) static TRY_AGAIN_LATER: Guidance = Guidance {
     meaning: "The server is overloaded: come back later.",
     first_check: "Load of that server at ended_at: connections, memory, what it waits for",
-    description: "The server is up and cannot serve this client now: the counterpart of HTTP 503. Its registration asks a client \
-                  to come back to another address if there is one, and to the same one only when the user asks for it. Like 1012 it \
-                  is in IANA's registry and not in RFC 6455.",
+    description: "The server is up and cannot serve this client now: the counterpart of HTTP 503. Its registration \
+                  asks a client to come back to another address if there is one, and to the same one only when the \
+                  user asks for it. Like 1012 it is in IANA's registry and not in RFC 6455.",
+    use_when: "You are a server that cannot serve this client now.",
     seen_when: &[
         "A server has reached its number of connections, or sheds load.",
         "Something that it depends on is slow or away, and it closes instead of queueing.",
@@ -135,6 +140,7 @@ pub(super) static TRY_AGAIN_LATER: Guidance = Guidance {
         },
     ],
     sender: Sender::Server,
+    clean: Clean::Possible,
     trouble: Trouble::Closer,
     retry: Retry::Later,
     references: &[
@@ -146,9 +152,10 @@ pub(super) static TRY_AGAIN_LATER: Guidance = Guidance {
 pub(super) static BAD_GATEWAY: Guidance = Guidance {
     meaning: "A proxy got no valid answer from the server behind it.",
     first_check: "The proxy's log, and the connection behind it: refused, reset or no answer",
-    description: "The end that closed is a gateway, and its own connection to the server behind it failed: the counterpart of \
-                  HTTP 502. The client's connection to the gateway was sound. It is in IANA's registry and not in RFC \
-                  6455.",
+    description: "The end that closed is a gateway, and its own connection to the server behind it failed: the \
+                  counterpart of HTTP 502. The client's connection to the gateway was sound. It is in IANA's registry \
+                  and not in RFC 6455.",
+    use_when: "You are a gateway, and the server behind you did not answer properly.",
     seen_when: &[
         "The server behind the gateway crashed, restarts, or does not listen.",
         "It refused the upgrade, or answered it wrongly.",
@@ -173,6 +180,7 @@ pub(super) static BAD_GATEWAY: Guidance = Guidance {
         },
     ],
     sender: Sender::Server,
+    clean: Clean::Possible,
     trouble: Trouble::Backend,
     retry: Retry::Later,
     references: &["IANA WebSocket Close Code Number Registry"],
