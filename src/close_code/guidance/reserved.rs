@@ -65,7 +65,7 @@ pub(super) static NO_STATUS_RECEIVED: Guidance = Guidance {
     clean: Clean::Possible,
     trouble: Trouble::None,
     retry: Retry::AsNeeded,
-    references: &["RFC 6455 section 7.1.5", "RFC 6455 section 7.4.1", "IANA WebSocket Close Code Number Registry"],
+    references: &["RFC 6455 section 7.4.1", "RFC 6455 section 7.1.5", "IANA WebSocket Close Code Number Registry"],
 };
 
 pub(super) static ABNORMAL_CLOSURE: Guidance = Guidance {
@@ -118,7 +118,7 @@ pub(super) static ABNORMAL_CLOSURE: Guidance = Guidance {
     clean: Clean::Never,
     trouble: Trouble::Path,
     retry: Retry::Later,
-    references: &["RFC 6455 section 7.1.5", "RFC 6455 section 7.4.1", "IANA WebSocket Close Code Number Registry"],
+    references: &["RFC 6455 section 7.4.1", "RFC 6455 section 7.1.5", "IANA WebSocket Close Code Number Registry"],
 };
 
 pub(super) static TLS_HANDSHAKE: Guidance = Guidance {
