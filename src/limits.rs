@@ -25,6 +25,9 @@ pub const UNPACKER_BYTES: u64 = 128 << 20;
 /// Interfaces of one pcapng section. Each costs a few bytes; real captures have fewer than a hundred.
 pub const INTERFACES: usize = 65_536;
 
+/// Bytes of an interface's name or description that are kept. Systems' own names are shorter; a file may say anything.
+pub const INTERFACE_NAME_BYTES: usize = 256;
+
 /// Problems of one capture file that are told one by one. A sound file has none; beyond this many the file is ruined, and
 /// the rest is told in one sum.
 pub const PROBLEMS_PER_FILE: usize = 1000;
