@@ -115,5 +115,9 @@ pub const FRAGMENT_NANOS: i64 = 30_000_000_000;
 /// IP packets whose fragments are waited for at a time, each of at most 64 KiB.
 pub const FRAGMENTED_DATAGRAMS: usize = 1024;
 
+/// Bytes of packets with fragments that are kept until it is known whether they are of a connection to carve out. A few
+/// milliseconds of fragments at full speed.
+pub const HELD_FRAGMENT_BYTES: usize = 64 << 20;
+
 /// Attributes of one packet in Linux's firewall log. The kernel writes about twenty kinds, each once.
 pub const NFLOG_ATTRIBUTES: usize = 64;
