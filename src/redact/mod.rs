@@ -131,7 +131,7 @@ fn without_identities(record: &mut ConnectionRecord, pseudonyms: &mut Pseudonyms
     record.server = pseudonyms.endpoint(record.server);
     let RequestFacts { host, path, origin, user_agent, forwarded_for } = &mut record.request;
     replace(host, |host| pseudonyms.authority(host));
-    replace(path, |path| pseudonyms::path(path));
+    replace(path, pseudonyms::path);
     replace(origin, |origin| pseudonyms.origin(origin));
     replace(user_agent, |agent| pseudonyms.agent(agent));
     replace(forwarded_for, |client| pseudonyms.authority(client));
