@@ -60,6 +60,9 @@ pub(super) fn run(options: &Options) -> Result<Outcome> {
     let analysis = analyze(inputs, &analysis, &mut |progress| bar.show(progress))?;
     bar.finish();
     let failed = failed | source::warn(&analysis, options.quiet);
+    if !options.quiet {
+        options.warn_of_unknown(&analysis);
+    }
     let chosen = options.selection().count(&analysis);
     if chosen == 0 {
         let found = analysis.connections.len();
@@ -80,6 +83,16 @@ impl Options {
             connections: self.connection.clone(),
             close_codes: self.close_code.clone(),
             invalid_utf8: self.invalid_utf8,
+        }
+    }
+
+    /// Tells which of the numbers no connection has.
+    fn warn_of_unknown(&self, analysis: &Analysis) {
+        let found = analysis.connections.len();
+        for number in self.connection.iter().filter(|number| **number >= found) {
+            anstream::eprintln!(
+                "warning: --connection {number}: expected a number below {found}, the connections found"
+            );
         }
     }
 

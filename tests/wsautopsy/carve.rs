@@ -321,7 +321,9 @@ fn nothing_chosen_writes_nothing() {
     let desk = tempfile::tempdir().unwrap();
     fs::write(desk.path().join("all.pcap"), three().pcap()).unwrap();
     let (code, _, stderr) = run(desk.path(), &["all.pcap", "--connection", "3", "-o", "one.pcapng"]);
-    assert_eq!((code, stderr.as_str()), (Some(1), "error: nothing to write: of 3 connections, none is chosen\n"));
+    let expected = "warning: --connection 3: expected a number below 3, the connections found\n\
+                    error: nothing to write: of 3 connections, none is chosen\n";
+    assert_eq!((code, stderr.as_str()), (Some(1), expected));
     assert_eq!(fs::read_dir(desk.path()).unwrap().count(), 1);
 }
 

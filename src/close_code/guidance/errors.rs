@@ -33,6 +33,11 @@ pub(super) static PROTOCOL_ERROR: Guidance = Guidance {
     ],
     evidence: &[
         Evidence {
+            table: "connections",
+            columns: &["cause", "cause_packet"],
+            shows: "the rule that the peer broke right before it, and the packet that shows it",
+        },
+        Evidence {
             table: "violations",
             columns: &["packet", "sender", "rule", "section", "detail"],
             shows: "the broken rule and the packet that shows it; the sender is the closer's peer",
@@ -79,6 +84,11 @@ pub(super) static UNSUPPORTED_DATA: Guidance = Guidance {
     evidence: &[
         Evidence {
             table: "connections",
+            columns: &["cause", "cause_packet"],
+            shows: "unsupported-data, and the packet with the message that came before it",
+        },
+        Evidence {
+            table: "connections",
             columns: &["closed_by", "close_reason", "subprotocol"],
             shows: "who refused, what it says about it, and what both had agreed to speak",
         },
@@ -123,6 +133,11 @@ pub(super) static INVALID_FRAME_PAYLOAD_DATA: Guidance = Guidance {
         "After a deployment, look whether one version of the client, by user agent, sends all of them.",
     ],
     evidence: &[
+        Evidence {
+            table: "connections",
+            columns: &["cause", "cause_packet"],
+            shows: "invalid-utf8 or bad-compression, and the packet; unproven if every message was valid",
+        },
         Evidence {
             table: "invalid_utf8",
             columns: &["packet", "sender", "message", "byte_offset", "error", "context_hex"],
@@ -177,6 +192,11 @@ pub(super) static POLICY_VIOLATION: Guidance = Guidance {
     evidence: &[
         Evidence {
             table: "connections",
+            columns: &["cause", "cause_packet"],
+            shows: "authentication, rate-limit or policy, as far as the capture shows which, and the packet that does",
+        },
+        Evidence {
+            table: "connections",
             columns: &["close_reason", "closed_by", "duration_ms"],
             shows: "what was said; closed within moments of the handshake is authentication",
         },
@@ -221,6 +241,11 @@ pub(super) static MESSAGE_TOO_BIG: Guidance = Guidance {
     ],
     operator_fixes: &["List the limit of every hop. The smallest one counts."],
     evidence: &[
+        Evidence {
+            table: "connections",
+            columns: &["cause", "cause_packet"],
+            shows: "message-too-big, and the packet with the message that came before it",
+        },
         Evidence {
             table: "connections",
             columns: &["closed_by", "close_reason", "extensions"],

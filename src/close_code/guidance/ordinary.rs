@@ -5,9 +5,9 @@ use super::{Clean, Evidence, Guidance, Retry, Sender, Trouble};
 pub(super) static NORMAL_CLOSURE: Guidance = Guidance {
     meaning: "The connection did its work and was closed on purpose.",
     first_check: "Nothing, unless it came early: compare duration_ms with other connections",
-    description: "One end had nothing more to do and said so, the other agreed. It is the code that every library \
-                  sends when a program calls close() without choosing one, so it proves that somebody wanted to \
-                  close, not that the work was done.",
+    description: "One end had nothing more to do and said so, the other agreed. Many libraries send it when a program \
+                  calls close() without choosing a code (browsers send an empty frame then, which is 1005), so it \
+                  proves that somebody wanted to close, not that the work was done.",
     use_when: "The work of this connection is done, and neither end expects more of it.",
     seen_when: &[
         "The program closed the connection: the user logged out, the job was done, the page's code called close().",
@@ -79,6 +79,11 @@ pub(super) static GOING_AWAY: Guidance = Guidance {
         "If these closes share one age or idle time, look for that number in the proxy's configuration.",
     ],
     evidence: &[
+        Evidence {
+            table: "connections",
+            columns: &["cause", "cause_packet"],
+            shows: "server-shutdown where most connections of a server closed together, else going-away",
+        },
         Evidence {
             table: "connections",
             columns: &["closed_by", "server_ip", "ended_at"],

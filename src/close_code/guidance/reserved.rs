@@ -100,6 +100,12 @@ pub(super) static ABNORMAL_CLOSURE: Guidance = Guidance {
     evidence: &[
         Evidence {
             table: "connections",
+            columns: &["cause", "cause_packet"],
+            shows: "reset-by-client, reset-by-server, closed-without-close-frame, idle-timeout or peer-vanished, and \
+                    the packet that shows it",
+        },
+        Evidence {
+            table: "connections",
             columns: &["tcp_end", "tcp_ended_by", "closed_by"],
             shows: "FIN is a socket that was closed, RST one that was aborted; by whom",
         },

@@ -30,6 +30,11 @@ pub(super) static INTERNAL_ERROR: Guidance = Guidance {
     evidence: &[
         Evidence {
             table: "connections",
+            columns: &["cause", "cause_packet"],
+            shows: "server-error, or ping-timeout where a Ping before it was not answered",
+        },
+        Evidence {
+            table: "connections",
             columns: &["closed_by", "close_reason", "ended_at", "server_ip"],
             shows: "who failed, where and when, for the search in its log",
         },
@@ -72,6 +77,11 @@ pub(super) static SERVICE_RESTART: Guidance = Guidance {
         "Have room for the storm: handshakes, TLS and first queries of all clients of a node within seconds.",
     ],
     evidence: &[
+        Evidence {
+            table: "connections",
+            columns: &["cause", "cause_packet"],
+            shows: "service-restart, and the packet with the Close frame",
+        },
         Evidence {
             table: "connections",
             columns: &["server_ip", "ended_at", "closed_by"],
