@@ -100,7 +100,7 @@ impl FlowSpan {
             Direction::FromLow => low,
             Direction::FromHigh => high,
         };
-        of_direction.is_none_or(|known| known == scope)
+        of_direction == Some(scope)
     }
 }
 

@@ -223,6 +223,24 @@ fn networks_with_the_same_addresses_are_kept_apart() {
 }
 
 #[test]
+fn a_direction_that_was_not_captured_takes_no_packets_of_another_network() {
+    let over = |tag| Conversation::new().over(Link::Vlan(tag)).syn().upgrade("/chat").fins(SERVER);
+    let mut capture = Capture::merged([over(7), over(8)]);
+    // The source port, behind Ethernet, the tag and IPv4.
+    let from_client = |packet: &builder::Packet| packet.bytes[38..40] == 50_000_u16.to_be_bytes();
+    capture.packets.retain(|packet| packet.bytes[15] == 8 || from_client(packet));
+    let analysis = analysis_of(vec![capture.input("test.pcap")]);
+    assert_eq!(analysis.connections.len(), 2, "{:#?}", analysis.connections);
+    for wanted in 0..2 {
+        let (_, packets) = read(&carved(&capture, &number(wanted)));
+        let tag = packets[0].bytes[15];
+        assert!(packets.iter().all(|packet| packet.bytes[15] == tag));
+        let expected = capture.packets.iter().filter(|packet| packet.bytes[15] == tag).count();
+        assert_eq!(packets.len(), expected);
+    }
+}
+
+#[test]
 fn lengths_times_and_interfaces_are_those_of_the_captures() {
     let first = Capture::of(closed(50_001, 1000, "one")).cut(6, 58);
     let second = Capture::of(closed(50_002, 1011, "two")).pcap_as(u32::to_be_bytes, 1);
