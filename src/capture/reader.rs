@@ -84,6 +84,11 @@ impl Reader {
         self.block = bytes;
     }
 
+    /// How many different interfaces the file describes so far.
+    pub(super) const fn interfaces(&self) -> usize {
+        self.ledger.interfaces()
+    }
+
     /// The name of the file.
     pub(super) fn name(&self) -> &str {
         self.ledger.name()
@@ -92,11 +97,6 @@ impl Reader {
     /// Bytes read of the file so far.
     pub(super) const fn bytes(&self) -> u64 {
         self.ledger.bytes()
-    }
-
-    /// How many different interfaces the file describes so far.
-    pub(super) const fn interfaces(&self) -> usize {
-        self.ledger.interfaces()
     }
 
     /// Fills `batch` with the next packets. Whether the file may have more after them.
