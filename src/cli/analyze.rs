@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use wsautopsy::analyze::{self, Analysis, analyze};
+use wsautopsy::analyze::{Analysis, analyze};
 use wsautopsy::close_code::CloseCode;
 use wsautopsy::dataframe::{Format, TableName, TableOptions, Tables};
 use wsautopsy::error::{Error, Result};
@@ -14,7 +14,7 @@ use wsautopsy::report::{directory, summary, terminal};
 
 use super::Outcome;
 use super::progress::Bar;
-use super::source::{self, Narrowing};
+use super::source::{self, Analysing};
 
 /// Find the WebSocket connections in captures and tell how each of them closed.
 ///
@@ -39,10 +39,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "DURATION", value_parser = bucket)]
     bucket: Option<Duration>,
     #[command(flatten)]
-    narrowing: Narrowing,
-    /// Threads to work with; one for each core if not given.
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    threads: usize,
+    analysing: Analysing,
     /// Nothing of any payload in any output: no reasons of Close frames, no bytes around invalid UTF-8, no details of
     /// violations. What handshakes say (hosts, paths, user agents) is no payload.
     #[arg(long)]
@@ -72,9 +69,8 @@ enum Condition {
 pub(super) fn run(options: &Options) -> Result<Outcome> {
     let began = Instant::now();
     let (inputs, mut failed) = source::inputs(&options.captures);
-    let analysis = analyze::Options { threads: options.threads, filter: options.narrowing.filter() };
     let bar = Bar::new(options.quiet);
-    let mut analysis = analyze(inputs, &analysis, &mut |progress| bar.show(progress))?;
+    let mut analysis = analyze(inputs, &options.analysing.options(), &mut |progress| bar.show(progress))?;
     bar.finish();
     failed |= source::warn(&analysis, options.quiet);
     if let Some(redaction) = options.redaction() {

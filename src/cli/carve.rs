@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::error::ErrorKind;
-use wsautopsy::analyze::{self, Analysis, analyze};
+use wsautopsy::analyze::{Analysis, analyze};
 use wsautopsy::capture::Input;
 use wsautopsy::carve::{Selection, carve};
 use wsautopsy::close_code::CloseCode;
@@ -14,7 +14,7 @@ use wsautopsy::report::staged;
 
 use super::Outcome;
 use super::progress::Bar;
-use super::source::{self, Narrowing};
+use super::source::{self, Analysing};
 
 /// Write just the packets of chosen connections to a pcapng file, with comments on those that tell why they closed.
 ///
@@ -41,10 +41,7 @@ pub(super) struct Options {
     #[arg(long)]
     invalid_utf8: bool,
     #[command(flatten)]
-    narrowing: Narrowing,
-    /// Threads to work with; one for each core if not given.
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    threads: usize,
+    analysing: Analysing,
     /// Neither progress nor warnings.
     #[arg(short, long)]
     quiet: bool,
@@ -55,9 +52,8 @@ pub(super) fn run(options: &Options) -> Result<Outcome> {
     let (inputs, failed) = source::inputs(&options.captures);
     refuse_to_overwrite(&options.output, &inputs);
     let again: Vec<Input> = inputs.iter().filter_map(Input::again).collect();
-    let analysis = analyze::Options { threads: options.threads, filter: options.narrowing.filter() };
     let bar = Bar::new(options.quiet);
-    let analysis = analyze(inputs, &analysis, &mut |progress| bar.show(progress))?;
+    let analysis = analyze(inputs, &options.analysing.options(), &mut |progress| bar.show(progress))?;
     bar.finish();
     let failed = failed | source::warn(&analysis, options.quiet);
     if !options.quiet {

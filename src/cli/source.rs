@@ -1,16 +1,17 @@
-//! What the subcommands that read captures share: which captures, what of them counts, and what was wrong with them.
+//! What the subcommands that read captures share: which captures, how they are analysed, and what was
+//! wrong with them.
 
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
 use clap::Args;
-use wsautopsy::analyze::{Analysis, Filter, Host};
+use wsautopsy::analyze::{Analysis, Filter, Host, Options};
 use wsautopsy::capture::Input;
 use wsautopsy::flow::Timestamp;
 
-/// What of the captures is looked into.
+/// How captures are analysed.
 #[derive(Debug, Args)]
-pub(super) struct Narrowing {
+pub(super) struct Analysing {
     /// Only TCP connections with this port at either end; may be given more than once.
     #[arg(long, value_name = "PORT")]
     port: Vec<u16>,
@@ -27,17 +28,21 @@ pub(super) struct Narrowing {
     /// Only packets captured before this time; UTC.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<Timestamp>,
+    /// Threads to work with; one for each core if not given.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    threads: usize,
 }
 
-impl Narrowing {
-    pub(super) fn filter(&self) -> Filter {
-        Filter {
+impl Analysing {
+    pub(super) fn options(&self) -> Options {
+        let filter = Filter {
             ports: self.port.clone(),
             hosts: self.host.iter().map(|host| Host::parse(host)).collect(),
             paths: self.path.clone(),
             since: self.since,
             until: self.until,
-        }
+        };
+        Options { threads: self.threads, filter }
     }
 }
 
