@@ -3,6 +3,7 @@
 use std::fs;
 
 use assert_cmd::Command;
+use proptest::prelude::*;
 use wsautopsy::capture::Input;
 use wsautopsy::carve::{Selection, carve};
 use wsautopsy::close_code::CloseCode;
@@ -194,6 +195,31 @@ fn carved_connections_have_the_same_verdicts() {
     }
     for wanted in 0..3 {
         assert_eq!(told(carved(&three(), &number(wanted))), told(three().pcap())[wanted..=wanted]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_the_capture_lost_or_mixed_up_the_verdicts_are_the_same(
+        changes in proptest::collection::vec((0_usize..4, 1_usize..33, 1_usize..33), 0..12),
+    ) {
+        let mut capture = three();
+        for (kind, one, other) in changes {
+            let count = capture.packets.len();
+            let (one, other) = ((one - 1) % count + 1, (other - 1) % count + 1);
+            capture = match kind {
+                0 if count > 1 => capture.without(one),
+                1 => capture.swapped(one, other),
+                2 => capture.twice(one),
+                _ => capture.cut(one, 30 + other),
+            };
+        }
+        let all = told(capture.pcap());
+        if !all.is_empty() {
+            prop_assert_eq!(told(carved(&capture, &Selection::default())), all);
+        }
     }
 }
 
