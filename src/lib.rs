@@ -8,7 +8,8 @@
 //!
 //! Data flows one way, and a module uses only what stands to its left, plus the small vocabulary that all share:
 //! [`flow`], [`limits`], [`error`] and [`close_code`]. [`analyze`] is the loop that drives it: batches of packets in,
-//! shards of connections in parallel, records out.
+//! shards of connections in parallel, records out. What it finds can go two other ways before it becomes tables: [`redact`]
+//! takes out what must not be told, and [`carve`] reads the captures again for the packets of chosen connections.
 //!
 //! The protocol modules do no I/O. They are fed bytes, gaps and ends, and tell events; they know no file, no clock and
 //! no thread. What was on the wire is kept apart from what follows from it: see [`connection::ConnectionRecord`] and
@@ -43,6 +44,7 @@
 
 pub mod analyze;
 pub mod capture;
+pub mod carve;
 pub mod close_code;
 pub mod connection;
 pub mod dataframe;
@@ -51,6 +53,7 @@ pub mod flow;
 pub mod http;
 pub mod limits;
 pub mod packet;
+pub mod redact;
 pub mod report;
 pub mod tcp;
 pub mod tls;

@@ -72,6 +72,9 @@ impl Reader {
         };
         let mut ledger = Ledger::new(path, kind);
         ledger.set_bytes(read);
+        if let Walking::Pcap(pcap) = &format {
+            ledger.interface(pcap.description());
+        }
         let tail = bytes.get(header..).unwrap_or_default().to_vec();
         Ok(Self { source, format, ledger, offset: header as u64, tail, ended: false, block: limits::BATCH_BYTES })
     }
@@ -79,6 +82,11 @@ impl Reader {
     /// From now on, so many `bytes` are read in one go.
     pub(super) const fn set_block(&mut self, bytes: usize) {
         self.block = bytes;
+    }
+
+    /// How many different interfaces the file describes so far.
+    pub(super) const fn interfaces(&self) -> usize {
+        self.ledger.interfaces()
     }
 
     /// The name of the file.

@@ -2,20 +2,19 @@
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use clap::Args;
-use wsautopsy::analyze::{self, Analysis, Filter, Host, WebSocketServer, analyze};
-use wsautopsy::capture::Input;
+use wsautopsy::analyze::{Analysis, analyze};
 use wsautopsy::close_code::CloseCode;
 use wsautopsy::dataframe::{Format, TableName, TableOptions, Tables};
 use wsautopsy::error::{Error, Result};
-use wsautopsy::flow::Timestamp;
+use wsautopsy::redact::{Redaction, redact, redacted_arguments};
 use wsautopsy::report::{directory, summary, terminal};
-use wsautopsy::tls::Secrets;
 
 use super::Outcome;
 use super::progress::Bar;
+use super::source::{self, Analysing};
 
 /// Find the WebSocket connections in captures and tell how each of them closed.
 ///
@@ -39,32 +38,16 @@ pub(super) struct Options {
     /// Width of the buckets of the time series, such as 10s, 1m or 1h; chosen by the time span if not given.
     #[arg(long, value_name = "DURATION", value_parser = bucket)]
     bucket: Option<Duration>,
-    /// Only TCP connections with this port at either end; may be given more than once.
-    #[arg(long, value_name = "PORT")]
-    port: Vec<u16>,
-    /// Only connections with this address at either end, or this name in the request's Host field; may be given more
-    /// than once.
-    #[arg(long, value_name = "ADDRESS|NAME")]
-    host: Vec<String>,
-    /// Only connections whose path begins so; may be given more than once.
-    #[arg(long, value_name = "PATH")]
-    path: Vec<String>,
-    /// Only packets captured at this time or later, such as 2026-01-31T12:00:00Z; UTC.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    since: Option<Timestamp>,
-    /// Only packets captured before this time; UTC.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    until: Option<Timestamp>,
-    /// TLS secrets (SSLKEYLOGFILE) to decrypt with; may be given more than once. Those in captures are found by themselves.
-    #[arg(long, value_name = "FILE")]
-    keylog: Vec<PathBuf>,
-    /// A server of WebSockets: failed TLS handshakes with it count as 1015. Those that serve WebSockets in the captures are
-    /// known by themselves. May be given more than once.
-    #[arg(long, value_name = "HOST[:PORT]", value_parser = server)]
-    websocket_server: Vec<WebSocketServer>,
-    /// Threads to work with; one for each core if not given.
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    threads: usize,
+    #[command(flatten)]
+    analysing: Analysing,
+    /// Nothing of any payload in any output: no reasons of Close frames, no bytes around invalid UTF-8, no details of
+    /// violations. What handshakes say (hosts, paths, user agents) is no payload.
+    #[arg(long)]
+    no_payload: bool,
+    /// No payload, and pseudonyms for addresses, hosts, origins and user agents; paths lose their queries. The same name
+    /// has the same pseudonym throughout a run. Names of captures stay.
+    #[arg(long)]
+    redact: bool,
     /// Neither summary nor progress nor warnings.
     #[arg(short, long)]
     quiet: bool,
@@ -85,14 +68,17 @@ enum Condition {
 /// Runs it.
 pub(super) fn run(options: &Options) -> Result<Outcome> {
     let began = Instant::now();
-    let (inputs, mut failed) = inputs(options);
+    let (inputs, mut failed) = source::inputs(&options.captures);
     let bar = Bar::new(options.quiet);
-    let analysis = analyze(inputs, &options.analysis()?, &mut |progress| bar.show(progress))?;
+    let mut analysis = analyze(inputs, &options.analysing.options()?, &mut |progress| bar.show(progress))?;
     bar.finish();
-    failed |= warn(&analysis, options.quiet);
+    failed |= source::warn(&analysis, options.quiet);
+    if let Some(redaction) = options.redaction() {
+        redact(&mut analysis, redaction);
+    }
     let tables = Tables::new(&analysis, &TableOptions { bucket: options.bucket })?;
     if let Some(directory) = &options.output {
-        let run = summary::Run { arguments: std::env::args().skip(1).collect(), elapsed: began.elapsed() };
+        let run = summary::Run { arguments: options.arguments(), elapsed: began.elapsed() };
         directory::write(directory, &tables, &options.format, &summary::summary(&analysis, &run))?;
     }
     show(&analysis, &tables, options)?;
@@ -105,63 +91,20 @@ pub(super) fn run(options: &Options) -> Result<Outcome> {
 }
 
 impl Options {
-    fn analysis(&self) -> Result<analyze::Options> {
-        let mut secrets = Secrets::default();
-        for path in &self.keylog {
-            let log = std::fs::read(path).map_err(|source| Error::Open { path: path.display().to_string(), source })?;
-            secrets.add_key_log(&log);
+    fn redaction(&self) -> Option<Redaction> {
+        match (self.redact, self.no_payload) {
+            (true, _) => Some(Redaction::Identities),
+            (false, true) => Some(Redaction::Payload),
+            (false, false) => None,
         }
-        let filter = Filter {
-            ports: self.port.clone(),
-            hosts: self.host.iter().map(|host| Host::parse(host)).collect(),
-            paths: self.path.clone(),
-            since: self.since,
-            until: self.until,
-        };
-        Ok(analyze::Options {
-            threads: self.threads,
-            filter,
-            secrets,
-            websocket_servers: self.websocket_server.clone(),
-        })
     }
-}
 
-/// The inputs that the arguments name, and whether some of them could not be found out.
-fn inputs(options: &Options) -> (Vec<Input>, bool) {
-    let mut inputs = Vec::new();
-    let mut failed = false;
-    for path in &options.captures {
-        if path.as_os_str() == "-" {
-            inputs.push(Input::stdin());
-            continue;
-        }
-        match Input::expand(path) {
-            Ok(found) => inputs.extend(found),
-            Err(error) => {
-                failed = true;
-                anstream::eprintln!("error: {error}");
-            }
-        }
+    /// The command line, as `summary.json` tells it.
+    fn arguments(&self) -> Vec<String> {
+        let arguments: Vec<String> =
+            std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+        if self.redact { redacted_arguments(&arguments) } else { arguments }
     }
-    (inputs, failed)
-}
-
-/// Tells what was wrong with captures: whether some could not be analysed at all.
-fn warn(analysis: &Analysis, quiet: bool) -> bool {
-    let mut failed = false;
-    for capture in &analysis.captures {
-        let lost = capture.file.format.is_none();
-        failed |= lost;
-        for problem in &capture.file.problems {
-            if lost {
-                anstream::eprintln!("error: {problem}");
-            } else if !quiet {
-                anstream::eprintln!("warning: {problem}");
-            }
-        }
-    }
-    failed
 }
 
 /// Writes a table or the summary to standard output. A reader that went away is no error.
@@ -212,24 +155,12 @@ fn table(name: &str) -> std::result::Result<TableName, String> {
     })
 }
 
-fn server(text: &str) -> std::result::Result<WebSocketServer, String> {
-    WebSocketServer::parse(text).ok_or_else(|| "expected a name or address, with or without a port".to_owned())
-}
-
 fn bucket(text: &str) -> std::result::Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(width) if !width.is_zero() => Ok(width),
         Ok(_) => Err("expected more than nothing".to_owned()),
         Err(error) => Err(format!("expected a duration such as 10s, 1m or 1h: {error}")),
     }
-}
-
-fn moment(text: &str) -> std::result::Result<Timestamp, String> {
-    let whole = if text.len() == "2026-01-31".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
-    let time = humantime::parse_rfc3339_weak(&whole)
-        .map_err(|error| format!("expected a time such as 2026-01-31T12:00:00Z: {error}"))?;
-    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_nanos()).map(Timestamp::from_nanos).map_err(|_| "too far in the future".to_owned())
 }
 
 fn condition(text: &str) -> std::result::Result<Condition, String> {

@@ -1,7 +1,10 @@
 //! The command line: subcommands, their help, progress and exit codes. The only user of clap and indicatif.
 
 mod analyze;
+mod carve;
+mod explain;
 mod progress;
+mod source;
 
 use std::process::ExitCode;
 
@@ -18,6 +21,8 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Analyze(analyze::Options),
+    Carve(carve::Options),
+    Explain(explain::Options),
 }
 
 /// How a run ended, beyond success and what stopped it.
@@ -35,6 +40,8 @@ enum Outcome {
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let outcome = match arguments.command {
         Command::Analyze(options) => analyze::run(&options),
+        Command::Carve(options) => carve::run(&options),
+        Command::Explain(options) => explain::run(&options),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@
 
 use crate::close_code::CloseCode;
 use crate::flow::{Endpoint, PacketId, PerRole, Role, Timestamp};
+use crate::tcp::FlowSpan;
 use crate::websocket::{Rule, Utf8ErrorKind};
 
 /// One WebSocket connection, or one attempt to open one.
@@ -15,6 +16,8 @@ pub struct ConnectionRecord {
     pub last_packet: PacketId,
     /// The first packet of the TCP conversation, as Wireshark counts conversations: its rank in the file is `tcp.stream`.
     pub conversation: PacketId,
+    /// Where the packets of the TCP connection lie.
+    pub tcp: FlowSpan,
     /// When [`Self::first_packet`] was captured.
     pub opened_at: Timestamp,
     /// When the answer that completed the handshake was captured; `None` without one.
@@ -260,16 +263,10 @@ pub struct CloseFrame {
     pub code: Option<CloseCode>,
     /// What follows the code, not necessarily UTF-8.
     pub reason: Box<[u8]>,
+    /// Whether that is UTF-8, as RFC 6455 section 5.5.1 demands.
+    pub reason_valid: bool,
     /// Length of the body, code included.
     pub payload_bytes: u64,
-}
-
-impl CloseFrame {
-    /// Whether the reason is UTF-8, as RFC 6455 section 5.5.1 demands.
-    #[must_use]
-    pub fn reason_valid(&self) -> bool {
-        simdutf8::basic::from_utf8(&self.reason).is_ok()
-    }
 }
 
 /// Which of a connection's Close frames one is.

@@ -8,6 +8,7 @@ use crate::connection::{
     ResponseFacts, TcpEnd, TextLocation, Transport, Verdict, Violation,
 };
 use crate::flow::{Endpoint, PacketId, PerRole, Role, Timestamp};
+use crate::tcp::FlowSpan;
 use crate::websocket::{Rule, Utf8ErrorKind};
 
 /// 2026-01-31T12:00:00Z, when the sample connections open.
@@ -25,6 +26,7 @@ impl ConnectionBuilder {
             first_packet: packet,
             last_packet: self::packet(20),
             conversation: packet,
+            tcp: FlowSpan { first: packet, last: self::packet(20), scopes: [Some(0); 2] },
             opened_at: Timestamp::from_nanos(NOON),
             established_at: Some(Timestamp::from_nanos(NOON + 1)),
             ended_at: None,
@@ -153,6 +155,7 @@ impl ConnectionBuilder {
             position,
             code: code.map(CloseCode),
             reason: reason.into(),
+            reason_valid: std::str::from_utf8(reason).is_ok(),
             payload_bytes,
         });
         self.ended_at(NOON + 2 * SECOND)
@@ -207,6 +210,7 @@ pub(crate) fn of(records: impl IntoIterator<Item = ConnectionRecord>) -> Analysi
             first_packet_at: Some(Timestamp::from_nanos(NOON)),
             last_packet_at: Some(Timestamp::from_nanos(NOON + 3 * SECOND)),
             link_types: vec![LinkType(1)],
+            interfaces: Vec::new(),
             truncated_packets: 0,
             damaged_bytes: 0,
             dropped_by_capture: None,

@@ -24,7 +24,8 @@ use crate::packet::{Flags, Quoted, Segment};
 
 use super::checksum::{Experience, checksum};
 use super::{
-    Application, Arrival, EndKind, FlowEnd, FlowStart, FlowSummary, Interest, Reassembler, SequenceNumber, Sink,
+    Application, Arrival, EndKind, FlowEnd, FlowSpan, FlowStart, FlowSummary, Interest, Reassembler, SequenceNumber,
+    Sink,
 };
 
 /// The connections of one shard, each with its application.
@@ -449,7 +450,9 @@ impl<A: Application> Flow<A> {
     fn close(&mut self, output: &mut A::Output) {
         let state = std::mem::replace(&mut self.state, State::Finished);
         if let State::Live(live) = state {
-            live.finish(&FlowSummary { end: self.end, last_packet: self.last, last_time: self.last_time }, output);
+            let span = FlowSpan { first: self.start.packet, last: self.last, scopes: self.scopes };
+            let (end, last_packet, last_time) = (self.end, self.last, self.last_time);
+            live.finish(&FlowSummary { end, last_packet, last_time, span }, output);
         }
     }
 

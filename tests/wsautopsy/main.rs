@@ -1,14 +1,17 @@
 //! The integration tests: one binary, a module for each area, captures built by [`builder`].
 
 mod builder;
+mod carve;
 mod command_line;
 mod documentation;
+mod explain;
 mod filters;
 mod formats;
 mod handshakes;
 mod layering;
 mod losses;
 mod properties;
+mod redaction;
 mod samples;
 mod tables;
 mod tls;
