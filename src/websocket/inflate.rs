@@ -149,7 +149,9 @@ impl Inflater {
                 Err(_) => return Err(Failure::Unsound),
                 Ok(Status::StreamEnd) => self.begin_stream(),
                 Ok(Status::Ok | Status::BufError) if step.made == plain.len() => {}
-                Ok(Status::Ok | Status::BufError) if step.used == 0 && !rest.is_empty() => return Err(Failure::Unsound),
+                Ok(Status::Ok | Status::BufError) if step.used == 0 && !rest.is_empty() => {
+                    return Err(Failure::Unsound);
+                }
                 Ok(Status::Ok | Status::BufError) => {}
             }
             if rest.is_empty() && step.made < plain.len() {
@@ -246,5 +248,197 @@ fn spare_decoder() -> Box<Decompress> {
             decoder
         }
         None => Box::new(Decompress::new(false)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
+    use super::*;
+    use crate::websocket::testing::{Packer, bomb, text};
+
+    const FRESH: Compressor = Compressor { window_bits: 15, takeover: false };
+
+    /// What a message inflates to.
+    fn inflate(inflation: &mut Inflation, compressor: Compressor, pieces: &[&[u8]]) -> Result<Vec<u8>, Failure> {
+        let mut plain = Vec::new();
+        inflation.begin(compressor);
+        let result = pieces.iter().try_for_each(|piece| inflation.piece(piece, |made| plain.extend_from_slice(made)));
+        match result.and_then(|()| inflation.end()) {
+            Ok(()) => inflation.succeeded(true),
+            Err(failure) => {
+                inflation.failed();
+                return Err(failure);
+            }
+        }
+        Ok(plain)
+    }
+
+    /// What the messages of one direction inflate to.
+    fn inflate_all(compressor: Compressor, messages: &[&[u8]]) -> Vec<Result<String, Failure>> {
+        let mut inflation = Inflation::new(true);
+        let text = |plain| String::from_utf8(plain).unwrap();
+        messages.iter().map(|message| inflate(&mut inflation, compressor, &[message]).map(text)).collect()
+    }
+
+    fn plain(texts: &[&str]) -> Vec<Result<String, Failure>> {
+        texts.iter().map(|text| Ok((*text).to_owned())).collect()
+    }
+
+    #[test]
+    fn examples_of_the_rfc_are_inflated() {
+        let hello: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+        let any = Compressor::default();
+        assert_eq!(inflate_all(any, &[hello]), plain(&["Hello"]));
+        // With the window of the message before, and without.
+        assert_eq!(inflate_all(any, &[hello, b"\xf2\x00\x11\x00\x00"]), plain(&["Hello", "Hello"]));
+        assert_eq!(inflate_all(FRESH, &[hello, hello]), plain(&["Hello", "Hello"]));
+        // A block without compression, a last block, two blocks, an empty one.
+        assert_eq!(inflate_all(any, &[b"\x00\x05\x00\xfa\xffHello\x00"]), plain(&["Hello"]));
+        assert_eq!(inflate_all(any, &[b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00", hello]), plain(&["Hello", "Hello"]));
+        assert_eq!(inflate_all(any, &[b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"]), plain(&["Hello"]));
+        assert_eq!(inflate_all(any, &[b"\x00", hello]), plain(&["", "Hello"]));
+    }
+
+    #[test]
+    fn messages_without_a_byte_are_empty() {
+        let hello: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+        let shared: &[u8] = b"\xf2\x00\x11\x00\x00";
+        let all = inflate_all(Compressor::default(), &[b"", hello, b"", b"\x00", b"\x02\x00", shared]);
+        assert_eq!(all, plain(&["", "Hello", "", "", "", "Hello"]));
+    }
+
+    #[test]
+    fn last_blocks_end_their_stream_but_not_the_message() {
+        let twice = b"\xf3\x48\xcd\xc9\xc9\x07\x00\xf3\x48\xcd\xc9\xc9\x07\x00\x00";
+        assert_eq!(inflate_all(Compressor::default(), &[twice]), plain(&["HelloHello"]));
+        // Without the empty block behind it, which the RFC asks for.
+        assert_eq!(inflate_all(Compressor::default(), &[&twice[..7]]), plain(&["Hello"]));
+        let refers_back = inflate_all(Compressor::default(), &[twice, b"\xf2\x00\x11\x00\x00"]);
+        assert_eq!(refers_back[1], Err(Failure::Unsound));
+    }
+
+    #[test]
+    fn every_window_size_is_honoured() {
+        for bits in 9..=15 {
+            let compressor = Compressor { window_bits: bits, takeover: true };
+            let (mut packer, mut inflation) = (Packer::new(bits), Inflation::new(true));
+            for number in 0..300 {
+                let text = text(number, 400);
+                let packed = packer.pack(text.as_bytes());
+                assert_eq!(inflate(&mut inflation, compressor, &[&packed]), Ok(text.into_bytes()), "{bits} bits");
+            }
+            let inflater = inflation.inflater.as_ref().unwrap();
+            assert_eq!(inflater.history.len(), compressor.window());
+            assert_eq!(inflater.history.capacity(), compressor.window());
+        }
+    }
+
+    #[test]
+    fn message_that_refers_beyond_the_agreed_window_is_refused() {
+        let messages = [text(1, 200), text(2, 600), text(1, 200)];
+        let mut packer = Packer::new(15);
+        let packed: Vec<Vec<u8>> = messages.iter().map(|text| packer.pack(text.as_bytes())).collect();
+        let packed: Vec<&[u8]> = packed.iter().map(Vec::as_slice).collect();
+        assert_eq!(inflate_all(Compressor::default(), &packed)[2], Ok(messages[2].clone()));
+        let narrow = Compressor { window_bits: 8, takeover: true };
+        assert_eq!(inflate_all(narrow, &packed)[2], Err(Failure::Unsound));
+        assert_eq!(inflate_all(FRESH, &packed)[2], Err(Failure::Unsound));
+    }
+
+    #[test]
+    fn missing_history_gives_no_wrong_byte() {
+        let mut packer = Packer::new(15);
+        let messages: Vec<String> = (0..60).map(|number| text(number, 300)).collect();
+        let packed: Vec<Vec<u8>> = messages.iter().map(|text| packer.pack(text.as_bytes())).collect();
+        let mut refused = 0;
+        for lost in 1..messages.len() {
+            let mut inflation = Inflation::new(true);
+            inflation.lose();
+            for (message, packed) in messages.iter().zip(&packed).skip(lost) {
+                match inflate(&mut inflation, Compressor::default(), &[packed]) {
+                    Ok(plain) => assert_eq!(plain, message.as_bytes(), "{lost} lost"),
+                    Err(failure) => {
+                        refused += 1;
+                        assert_eq!(failure, Failure::Unsound);
+                    }
+                }
+                assert!(!inflation.is_complete());
+            }
+        }
+        assert!(refused > 1000, "{refused}");
+    }
+
+    #[test]
+    fn window_that_is_full_again_is_complete() {
+        let (mut packer, mut inflation) = (Packer::new(15), Inflation::new(true));
+        inflation.lose();
+        let mut inflated = 0;
+        while !inflation.is_complete() {
+            let text = text(inflated, 1000);
+            inflated += inflate(&mut inflation, Compressor::default(), &[&packer.pack(text.as_bytes())]).unwrap().len();
+        }
+        assert_eq!(inflated, limits::INFLATE_WINDOW_BYTES.next_multiple_of(1000));
+    }
+
+    #[test]
+    fn message_that_is_cut_is_not_taken_for_whole() {
+        let packed = Packer::new(15).pack(text(3, 500).as_bytes());
+        for length in 1..packed.len() {
+            let mut inflation = Inflation::new(true);
+            let cut = inflate(&mut inflation, Compressor::default(), &[&packed[..length]]);
+            assert_eq!(cut, Err(Failure::Unfinished), "{length} bytes");
+            assert!(!inflation.is_complete());
+        }
+    }
+
+    #[test]
+    fn bomb_is_given_up_and_the_next_message_is_not() {
+        let bomb = bomb(90);
+        let mut inflation = Inflation::new(true);
+        let mut inflated = 0;
+        inflation.begin(FRESH);
+        assert_eq!(inflation.piece(&bomb, |made| inflated += made.len() as u64), Err(Failure::TooLarge));
+        let limit = limits::INFLATED_BYTES + bomb.len() as u64 * limits::INFLATED_PER_BYTE;
+        assert!((limit..=limit + limits::PIECE_BYTES as u64).contains(&inflated), "{inflated} of {limit}");
+        inflation.failed();
+        let hello = inflate(&mut inflation, FRESH, &[b"\xf2\x48\xcd\xc9\xc9\x07\x00"]);
+        assert_eq!(hello, Err(Failure::TooLarge), "what is allowed is used up");
+        assert_eq!(inflate(&mut Inflation::new(true), FRESH, &[&bomb[..1000]]), Err(Failure::Unfinished));
+    }
+
+    #[test]
+    fn direction_without_compressed_messages_costs_two_words() {
+        assert!(size_of::<Inflation>() <= 16);
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_inflates_to_the_same(
+            plain in proptest::collection::vec(prop_oneof![Just(b'a'), any::<u8>()], 0..9000),
+            damage in proptest::option::of((any::<Index>(), any::<u8>())),
+            cuts in proptest::collection::vec(any::<Index>(), 0..12),
+        ) {
+            let mut packed = Packer::new(15).pack(&plain);
+            if let Some((place, byte)) = &damage {
+                let place = place.index(packed.len());
+                packed[place] = *byte;
+            }
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(packed.len() + 1)).collect();
+            cuts.sort_unstable();
+            let mut pieces = Vec::new();
+            let mut start = 0;
+            for cut in cuts.into_iter().chain([packed.len()]) {
+                pieces.push(&packed[start..cut]);
+                start = cut;
+            }
+            let whole = inflate(&mut Inflation::new(true), Compressor::default(), &[&packed]);
+            if damage.is_none() {
+                prop_assert_eq!(&whole, &Ok(plain));
+            }
+            prop_assert_eq!(inflate(&mut Inflation::new(true), Compressor::default(), &pieces), whole);
+        }
     }
 }

@@ -12,12 +12,16 @@
 mod close;
 mod conformance;
 mod decoder;
+#[cfg(test)]
+mod deflate_tests;
 mod frame;
 pub mod handshake;
 mod inflate;
 mod message;
 mod resync;
 mod rule;
+#[cfg(test)]
+mod testing;
 mod utf8;
 
 pub use close::CloseBody;

@@ -2,6 +2,7 @@
 
 mod builder;
 mod command_line;
+mod deflate;
 mod documentation;
 mod filters;
 mod formats;
