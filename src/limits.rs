@@ -85,7 +85,7 @@ pub const PIECE_BYTES: usize = 2 << 10;
 
 /// Bytes that one direction remembers of what it inflated, because later messages may refer to them: what DEFLATE can
 /// refer to, or what was agreed upon or was inflated so far if that is less. So 100,000 connections on which both ends
-/// have sent that much and take their context over need 6.3 GiB, and those that sent a kilobyte 0.2 GiB. While a message
+/// have sent that much and take their context over need 6.1 GiB, and those that sent a kilobyte 0.2 GiB. While a message
 /// is under way its decoder takes 48 KiB more.
 pub const INFLATE_WINDOW_BYTES: usize = 32 << 10;
 

@@ -7,6 +7,10 @@
 //! has a decoder too: one that is kept for each thread, so that connections that are between messages cost their window
 //! and nothing else.
 //!
+//! Binary messages are inflated as texts are: later texts refer to them, and what is no DEFLATE data is a breach in them
+//! too. A sender that refers further back than the agreed window, or to an earlier message where it agreed not to, breaks
+//! the agreement, and what it says is refused as its peer would refuse it. References inside a message are not measured.
+//!
 //! Where the capture lost a piece, what comes next can refer to bytes that nobody has. The decoder refuses such
 //! references, and what does not refer to them is exact: so messages are tried, those that fail are unknown and not
 //! their sender's fault, and what a sound one says is true. [`Inflation::is_complete`] and [`Inflation::is_certain`] tell
@@ -141,7 +145,10 @@ impl Inflater {
             self.inflated += made.len() as u64;
             self.remember(made);
             sink(made);
-            if self.inflated > limits::INFLATED_BYTES + self.compressed.saturating_mul(limits::INFLATED_PER_BYTE) {
+            let allowed = limits::INFLATED_BYTES + self.compressed.saturating_mul(limits::INFLATED_PER_BYTE);
+            if self.inflated > allowed {
+                // So that messages after this one are allowed as much for each byte again.
+                self.inflated = allowed;
                 return Err(Failure::TooLarge);
             }
             rest = rest.get(step.used..).unwrap_or_default();
@@ -405,7 +412,7 @@ mod tests {
         assert!((limit..=limit + limits::PIECE_BYTES as u64).contains(&inflated), "{inflated} of {limit}");
         inflation.failed();
         let hello = inflate(&mut inflation, FRESH, &[b"\xf2\x48\xcd\xc9\xc9\x07\x00"]);
-        assert_eq!(hello, Err(Failure::TooLarge), "what is allowed is used up");
+        assert_eq!(hello, Ok(b"Hello".to_vec()));
         assert_eq!(inflate(&mut Inflation::new(true), FRESH, &[&bomb[..1000]]), Err(Failure::Unfinished));
     }
 
