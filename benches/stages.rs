@@ -9,13 +9,14 @@ use std::sync::LazyLock;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
+use flate2::{Compress, Compression, FlushCompress};
 use generate::websocket::Frames;
 use generate::{Content, Kind, Plan, Random, Truth};
 use wsautopsy::capture::{Batch, Captures, Input, Packet};
 use wsautopsy::flow::{Direction, PacketId, Role, Timestamp};
 use wsautopsy::packet::{self, Decoded, Segment};
 use wsautopsy::tcp::{Application, Arrival, FlowStart, FlowSummary, FlowTable, Interest};
-use wsautopsy::websocket::{Decoder, Event, Extensions, TextCheck, Visitor, unmask};
+use wsautopsy::websocket::{Decoder, Deflate, Event, Extensions, TextCheck, Visitor, unmask};
 
 fn main() {
     divan::main();
@@ -168,6 +169,31 @@ fn websocket_small(bencher: Bencher, sender: &str) {
 #[divan::bench(args = ["client", "server"])]
 fn websocket_full(bencher: Bencher, sender: &str) {
     decode(bencher, sender, |frames, content| frames.long(content));
+}
+
+/// Compressed texts of the given length to messages, each of which may refer to those before it. The bytes are those
+/// of the texts.
+#[divan::bench(args = [100, 1448, 65_536])]
+fn inflate(bencher: Bencher, length: usize) {
+    const MESSAGES: usize = 200;
+    let mut random = Random::new(5);
+    let content = Content::new(&mut random);
+    let mut compressor = Compress::new(Compression::default(), false);
+    let mut stream = Vec::new();
+    for _ in 0..MESSAGES {
+        let mut packed = Vec::with_capacity(2 * length + 100);
+        let text = content.text(length, &mut random);
+        compressor.compress_vec(text.as_bytes(), &mut packed, FlushCompress::Sync).expect("there is room");
+        packed.truncate(packed.len() - 4);
+        Frames { sender: Role::Server, random: &mut random, out: &mut stream }.compressed(&packed);
+    }
+    let extensions = Extensions { deflate: Some(Deflate { assumed: false, ..Deflate::ASSUMED }), unknown: false };
+    bencher.counter(BytesCount::new(length * MESSAGES)).counter(ItemsCount::new(MESSAGES)).bench_local(|| {
+        let mut decoder = Decoder::new(Role::Server, extensions, 0);
+        let mut seen = Seen::default();
+        stream.chunks(1448).for_each(|segment| decoder.feed(segment, MARK, &mut seen));
+        assert_eq!(seen, Seen { messages: MESSAGES as u64, others: 0 });
+    });
 }
 
 /// Decodes a stream of messages that `put` makes.

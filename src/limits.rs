@@ -86,6 +86,20 @@ pub const CLOSE_BODY_BYTES: usize = 4096;
 /// Bytes that are unmasked and validated at once: it fits the first-level cache with room to spare.
 pub const PIECE_BYTES: usize = 2 << 10;
 
+/// Bytes that one direction remembers of what it inflated, because later messages may refer to them: what DEFLATE can
+/// refer to, or what was agreed upon or was inflated so far if that is less. So 100,000 connections on which both ends
+/// have sent that much and take their context over need 6.1 GiB, and those that sent a kilobyte 0.2 GiB. While a message
+/// is under way its decoder takes 48 KiB more.
+pub const INFLATE_WINDOW_BYTES: usize = 32 << 10;
+
+/// Bytes that one direction may inflate to before [`INFLATED_PER_BYTE`] counts. Messages that are larger than what
+/// servers accept are rare; this much is inflated in a fraction of a second.
+pub const INFLATED_BYTES: u64 = 64 << 20;
+
+/// Bytes that a direction may inflate to for each compressed byte, beyond [`INFLATED_BYTES`]. DEFLATE reaches 1,032 on
+/// a message made to burst its receiver, and 3 to 30 on what applications send.
+pub const INFLATED_PER_BYTE: u64 = 128;
+
 /// Bytes before, and bytes from, the first bad byte that `context_hex` shows.
 pub const CONTEXT_BYTES: usize = 16;
 

@@ -62,7 +62,7 @@ fn session(client: Direction, found: Found<Arrival>, mut other: Search<Arrival>,
         missed_before: 0,
     };
     // What was agreed upon is not known: compression may have been, and is taken for it where a frame says so.
-    let extensions = Extensions { deflate: true, unknown: false };
+    let extensions = Extensions::ASSUMED;
     let (role, peer) = (found.sender, found.sender.peer());
     let peer_found = other.know_connection();
     let own = Decoder::new(role, extensions, found.offset);

@@ -38,7 +38,7 @@ fn place_columns<'a>() -> [Field<'a>; 6] {
         Field::count("message_bytes", |row| row.event.message_bytes)
             .unit("bytes")
             .means("Length of the message or reason, unmasked and inflated")
-            .null("Its end is not in the capture"),
+            .null("Its end is not in the capture, or cannot be inflated"),
         Field::count("byte_offset", |row| Some(row.event.byte_offset))
             .unit("bytes")
             .means("Offset of the first bad byte in the unmasked, inflated message or reason, from 0")

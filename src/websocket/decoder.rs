@@ -19,10 +19,11 @@ use super::close::CloseBody;
 use super::conformance::{self, Place};
 use super::frame::{Header, MAX_HEADER, Opcode, RSV1, unmask};
 use super::handshake::Extensions;
-use super::message::Message;
+use super::inflate::Inflation;
+use super::message::{Message, Verdict};
 use super::resync::{Found, Search};
 use super::rule::Rule;
-use super::utf8::{InvalidText, TextCheck};
+use super::utf8::InvalidText;
 
 /// What a [`Decoder`] finds.
 #[derive(Debug)]
@@ -38,7 +39,8 @@ pub enum Event<'a, M> {
     InvalidText {
         /// Its number among the data messages of this direction, from 0.
         message: u64,
-        /// Its length in bytes; `None` where its end is not in the capture.
+        /// Its length in bytes, inflated; `None` where that is not known, because its end is not in the capture or
+        /// cannot be inflated.
         bytes: Option<u64>,
         /// Where and what is wrong.
         fault: InvalidText<M>,
@@ -73,6 +75,7 @@ pub struct Decoder<M> {
     state: State<M>,
     /// The message that is open: begun and not ended.
     message: Option<Message<M>>,
+    inflation: Inflation,
     /// Data messages that were begun.
     messages: u64,
     payload_bytes: u64,
@@ -122,12 +125,14 @@ impl<M: Copy> Decoder<M> {
     /// A decoder of what `sender` sends from stream offset `offset` on, which is the beginning of a frame.
     #[must_use]
     pub fn new(sender: Role, extensions: Extensions, offset: u64) -> Self {
+        let certain = extensions.deflate.is_some_and(|deflate| !deflate.assumed);
         Self {
             sender,
             extensions,
             offset,
             state: State::Header(PartialHeader::default()),
             message: None,
+            inflation: Inflation::new(certain),
             messages: 0,
             payload_bytes: 0,
             closed: false,
@@ -150,14 +155,16 @@ impl<M: Copy> Decoder<M> {
     /// The same, but where a frame begins is not known and must be looked for.
     #[must_use]
     pub fn lost(sender: Role, extensions: Extensions, offset: u64) -> Self {
-        let search = Box::new(Search::after_gap(extensions));
-        Self { state: State::Lost(search), ..Self::new(sender, extensions, offset) }
+        Self { offset, ..Self::searching(sender, extensions, Search::after_gap(extensions)) }
     }
 
     /// The same, with a search that has begun already.
     #[must_use]
     pub fn searching(sender: Role, extensions: Extensions, search: Search<M>) -> Self {
-        Self { state: State::Lost(Box::new(search)), ..Self::new(sender, extensions, 0) }
+        let mut decoder = Self::new(sender, extensions, 0);
+        decoder.state = State::Lost(Box::new(search));
+        decoder.inflation.lose();
+        decoder
     }
 
     /// Goes on where a search has found a frame.
@@ -284,9 +291,13 @@ impl<M: Copy> Decoder<M> {
                 self.resumed &= !header.fin;
                 PayloadKind::Skipped
             }
-            Opcode::Continuation => PayloadKind::Data { fin: header.fin },
+            Opcode::Continuation => {
+                self.begin_compressed(header);
+                PayloadKind::Data { fin: header.fin }
+            }
             Opcode::Text | Opcode::Binary => {
                 self.begin_message(header, mark, visitor);
+                self.begin_compressed(header);
                 PayloadKind::Data { fin: header.fin }
             }
         };
@@ -298,17 +309,25 @@ impl<M: Copy> Decoder<M> {
         self.resumed = false;
         self.abandon_message(mark, visitor);
         let text = header.opcode == Opcode::Text;
-        let compressed = self.extensions.deflate && header.reserved & RSV1 != 0;
         // A reserved bit says that the payload is not what it seems, whether or not that was agreed upon.
-        let checked = text && header.reserved == 0 && !self.extensions.unknown;
-        self.message = Some(Message {
-            number: self.messages,
-            text,
-            compressed,
-            bytes: 0,
-            check: checked.then(TextCheck::default),
-        });
+        let compressed = self.extensions.deflate.is_some() && header.reserved == RSV1;
+        let checked = text && (header.reserved == 0 || compressed) && !self.extensions.unknown;
+        self.message = Some(Message::new(self.messages, text, checked));
         self.messages += 1;
+    }
+
+    /// What is compressed begins with the frame of `header`, if that says so: a message, or each frame for itself.
+    fn begin_compressed(&mut self, header: &Header) {
+        let (Some(deflate), Some(message)) = (self.extensions.deflate, &mut self.message) else { return };
+        let may_begin = deflate.per_frame || header.opcode != Opcode::Continuation;
+        if !may_begin || header.reserved & RSV1 == 0 {
+            return;
+        }
+        if self.extensions.unknown || header.reserved != RSV1 {
+            message.give_up(&mut self.inflation);
+        } else {
+            message.begin_compressed(*deflate.compressors.get(self.sender), &mut self.inflation);
+        }
     }
 
     /// Reads on in a payload: how many bytes were used.
@@ -324,7 +343,7 @@ impl<M: Copy> Decoder<M> {
                 self.payload_bytes += count as u64;
                 if let Some(message) = &mut self.message {
                     let last = *fin && payload.left == 0;
-                    message.payload(bytes, payload.mask, position, last, mark);
+                    message.payload(bytes, payload.mask, position, last, mark, &mut self.inflation);
                 }
             }
             PayloadKind::Close { body, holed } => {
@@ -352,30 +371,54 @@ impl<M: Copy> Decoder<M> {
         let (kind, length) = (std::mem::replace(&mut payload.kind, PayloadKind::Skipped), payload.length);
         self.state = State::Header(PartialHeader::default());
         match kind {
-            PayloadKind::Skipped | PayloadKind::Data { fin: false } => {}
-            PayloadKind::Data { fin: true } => self.end_message(mark, visitor),
+            PayloadKind::Skipped => {}
+            PayloadKind::Data { fin } => {
+                self.end_compressed(fin, mark);
+                if fin {
+                    self.end_message(mark, visitor);
+                }
+            }
             PayloadKind::Close { body, .. } => self.tell_close(&body, length, mark, visitor),
+        }
+    }
+
+    /// A data frame ends, and with it what is compressed, if that is a frame or the message ends too.
+    fn end_compressed(&mut self, fin: bool, mark: M) {
+        let per_frame = self.extensions.deflate.is_some_and(|deflate| deflate.per_frame);
+        if (fin || per_frame)
+            && let Some(message) = &mut self.message
+        {
+            message.end_compressed(mark, &mut self.inflation);
         }
     }
 
     fn end_message(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
         let Some(message) = self.message.take() else { return };
-        let end = self.offset;
-        if let Some(fault) = message.check.and_then(TextCheck::end) {
-            let (message, bytes) = (message.number, Some(message.bytes));
-            visitor.event(end, mark, Event::InvalidText { message, bytes, fault });
+        let (number, text) = (message.number, message.text);
+        let verdict = message.end(&mut self.inflation);
+        let undecodable = verdict.undecodable;
+        self.tell_faults(number, verdict, mark, visitor);
+        if undecodable {
+            visitor.event(self.offset, mark, Event::Undecodable);
         }
-        if message.compressed {
-            visitor.event(end, mark, Event::Undecodable);
-        }
-        visitor.event(end, mark, Event::Message { text: message.text });
+        visitor.event(self.offset, mark, Event::Message { text });
     }
 
     /// The open message will not end any more: what was found in it is told.
     fn abandon_message(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
         let Some(message) = self.message.take() else { return };
-        if let Some(fault) = message.check.and_then(TextCheck::abandon) {
-            visitor.event(self.offset, mark, Event::InvalidText { message: message.number, bytes: None, fault });
+        let number = message.number;
+        let verdict = message.abandon(&mut self.inflation);
+        self.tell_faults(number, verdict, mark, visitor);
+    }
+
+    fn tell_faults(&self, message: u64, verdict: Verdict<M>, mark: M, visitor: &mut impl Visitor<M>) {
+        let Verdict { fault, bytes, breach, .. } = verdict;
+        if let Some(fault) = fault {
+            visitor.event(self.offset, mark, Event::InvalidText { message, bytes, fault });
+        }
+        if let Some(breach) = breach {
+            visitor.event(self.offset, breach.mark, Event::Violation { rule: breach.rule, detail: breach.detail });
         }
     }
 
@@ -402,7 +445,7 @@ impl<M: Copy> Decoder<M> {
             PayloadKind::Data { .. } => {
                 self.payload_bytes += length;
                 if let Some(message) = &mut self.message {
-                    message.gap(length);
+                    message.gap(length, &mut self.inflation);
                 }
             }
         }
@@ -410,6 +453,7 @@ impl<M: Copy> Decoder<M> {
 
     fn lose_sync(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
         self.abandon_message(mark, visitor);
+        self.inflation.lose();
         if !matches!(self.state, State::Lost(_)) {
             self.state = State::Lost(Box::new(Search::after_gap(self.extensions)));
         }
@@ -436,11 +480,13 @@ mod tests {
     use proptest::sample::Index;
 
     use super::*;
+    use crate::websocket::Deflate;
 
     const CLIENT: Role = Role::Client;
     const SERVER: Role = Role::Server;
-    const PLAIN: Extensions = Extensions { deflate: false, unknown: false };
-    const DEFLATE: Extensions = Extensions { deflate: true, unknown: false };
+    const PLAIN: Extensions = Extensions { deflate: None, unknown: false };
+    const DEFLATE: Extensions = Extensions { deflate: Some(AGREED), unknown: false };
+    const AGREED: Deflate = Deflate { assumed: false, ..Deflate::ASSUMED };
 
     /// What was told, in a few words: `5 text` for a message that ended at stream offset 5.
     #[derive(Debug, Default, PartialEq, Eq)]
@@ -642,10 +688,11 @@ mod tests {
     }
 
     #[test]
-    fn compressed_messages_are_undecodable_and_their_bit_is_no_fault() {
-        let frames = server_frames(&[(0x41, b"\xff"), (0x80, b"\xff"), (0x81, b"plain"), (0xc9, b"")]);
+    fn bit_of_a_compressed_message_is_no_fault() {
+        let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+        let frames = server_frames(&[(0x41, &hello[..3]), (0x80, &hello[3..]), (0x81, b"plain"), (0xc9, b"")]);
         let log = Feed::new(SERVER, DEFLATE).bytes(frames).end();
-        assert_eq!(log, ["6 undecodable", "6 text", "13 text", "15 reserved-bits"]);
+        assert_eq!(log, ["11 text", "18 text", "20 reserved-bits"]);
     }
 
     #[test]
@@ -656,7 +703,7 @@ mod tests {
 
     #[test]
     fn nothing_is_claimed_of_text_under_an_unknown_extension() {
-        let unknown = Extensions { deflate: false, unknown: true };
+        let unknown = Extensions { deflate: None, unknown: true };
         assert_eq!(Feed::new(SERVER, unknown).bytes(frame(SERVER, 0xf1, b"\xff")).end(), ["3 text"]);
     }
 
@@ -817,7 +864,7 @@ mod tests {
             deflate in any::<bool>(),
             cuts in proptest::collection::vec(any::<Index>(), 0..12),
         ) {
-            let extensions = Extensions { deflate, unknown: false };
+            let extensions = if deflate { DEFLATE } else { PLAIN };
             let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
             cuts.sort_unstable();
             let mut split = Feed::new(sender, extensions);

@@ -5,7 +5,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
+use crate::flow::PerRole;
 use crate::http::{Fields, Request, Response};
+use crate::limits;
 
 use super::frame::{Opcode, RSV1};
 use super::rule::Rule;
@@ -13,33 +15,115 @@ use super::rule::Rule;
 /// The extensions that were agreed upon, as far as they change frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extensions {
-    /// permessage-deflate (RFC 7692), or its forerunner `x-webkit-deflate-frame`.
-    pub deflate: bool,
+    /// Compression, if messages may be compressed.
+    pub deflate: Option<Deflate>,
     /// One that is not known here: reserved bits and payload may be anything.
     pub unknown: bool,
 }
 
+/// How messages are compressed: permessage-deflate (RFC 7692), or its forerunner `x-webkit-deflate-frame`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deflate {
+    /// Each frame is compressed by itself and says so, as in the forerunner; otherwise each message.
+    pub per_frame: bool,
+    /// The answer that agrees upon it is not in the capture.
+    pub assumed: bool,
+    /// The compressors of both ends.
+    pub compressors: PerRole<Compressor>,
+}
+
+/// What the compressor of one end was held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compressor {
+    /// It may refer to this many bytes before, as a power of 2: 8 to 15.
+    pub window_bits: u8,
+    /// It may refer to earlier messages.
+    pub takeover: bool,
+}
+
+impl Default for Compressor {
+    fn default() -> Self {
+        Self { window_bits: 15, takeover: true }
+    }
+}
+
+impl Compressor {
+    /// How many bytes before it may refer to.
+    #[must_use]
+    pub fn window(self) -> usize {
+        limits::INFLATE_WINDOW_BYTES.min(1 << self.window_bits)
+    }
+}
+
+impl Deflate {
+    /// permessage-deflate without limits, as it is where the agreement is not in the capture.
+    pub const ASSUMED: Self = {
+        let compressor = Compressor { window_bits: 15, takeover: true };
+        Self { per_frame: false, assumed: true, compressors: PerRole { client: compressor, server: compressor } }
+    };
+
+    /// What an element of a `Sec-WebSocket-Extensions` answer agrees upon.
+    ///
+    /// Parameters only hold a sender to less. Those of the forerunner are not needed: they do not say what the server is
+    /// held to, and without them everything can be inflated too.
+    fn agreed(element: &[u8]) -> Option<Self> {
+        let mut deflate = Self { assumed: false, ..Self::ASSUMED };
+        match extension_name(element).as_str() {
+            "permessage-deflate" => {}
+            "x-webkit-deflate-frame" | "deflate-frame" => return Some(Self { per_frame: true, ..deflate }),
+            _ => return None,
+        }
+        for parameter in element.split(|byte| *byte == b';').skip(1) {
+            deflate.limit(parameter);
+        }
+        Some(deflate)
+    }
+
+    /// Takes a parameter of permessage-deflate into account (RFC 7692 section 7.1).
+    fn limit(&mut self, parameter: &[u8]) {
+        let mut parts = parameter.splitn(2, |byte| *byte == b'=').map(<[u8]>::trim_ascii);
+        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let value = parts.next().and_then(|value| std::str::from_utf8(value).ok());
+        let bits = value.and_then(|value| value.trim_matches('"').parse().ok()).filter(|bits| (8..=15).contains(bits));
+        let PerRole { client, server } = &mut self.compressors;
+        match name.as_slice() {
+            b"client_no_context_takeover" => client.takeover = false,
+            b"server_no_context_takeover" => server.takeover = false,
+            b"client_max_window_bits" => client.window_bits = bits.unwrap_or(client.window_bits),
+            b"server_max_window_bits" => server.window_bits = bits.unwrap_or(server.window_bits),
+            _ => {}
+        }
+    }
+}
+
 impl Extensions {
-    /// The extensions in a `Sec-WebSocket-Extensions` answer.
+    /// Those of a connection whose agreement is not in the capture: messages that say that they are compressed are
+    /// taken for it.
+    pub const ASSUMED: Self = Self { deflate: Some(Deflate::ASSUMED), unknown: false };
+
+    /// The extensions in a `Sec-WebSocket-Extensions` answer. Of several that compress, the first counts.
     #[must_use]
     pub fn agreed(response: &Fields) -> Self {
         let mut agreed = Self::default();
-        for name in extension_names(response) {
-            match name.as_str() {
-                "permessage-deflate" | "x-webkit-deflate-frame" => agreed.deflate = true,
-                _ => agreed.unknown = true,
+        for element in response.elements("sec-websocket-extensions") {
+            match Deflate::agreed(element) {
+                Some(deflate) => agreed.deflate = agreed.deflate.or(Some(deflate)),
+                None => agreed.unknown = true,
             }
         }
         agreed
     }
 
     /// Which reserved bits a frame may have. Only the first frame of a message says that it is compressed (RFC 7692
-    /// section 6); `in_message` says that one is open.
+    /// section 6), or each frame does for itself; `in_message` says that one is open.
     #[must_use]
-    pub const fn reserved_bits(self, opcode: Opcode, in_message: bool) -> u8 {
+    pub fn reserved_bits(self, opcode: Opcode, in_message: bool) -> u8 {
+        let first_frames = self.deflate.is_some();
+        let all_frames = self.deflate.is_some_and(|deflate| deflate.per_frame);
         match opcode {
             _ if self.unknown => 0b111,
-            Opcode::Text | Opcode::Binary if self.deflate && !in_message => RSV1,
+            Opcode::Text | Opcode::Binary if first_frames && !in_message => RSV1,
+            Opcode::Text | Opcode::Binary | Opcode::Continuation if all_frames => RSV1,
             Opcode::Text
             | Opcode::Binary
             | Opcode::Continuation
@@ -128,10 +212,13 @@ pub fn accept_of(key: &[u8]) -> String {
 }
 
 fn extension_names(fields: &Fields) -> impl Iterator<Item = String> {
-    fields.elements("sec-websocket-extensions").map(|element| {
-        let name = element.split(|byte| *byte == b';').next().unwrap_or_default();
-        String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase()
-    })
+    fields.elements("sec-websocket-extensions").map(extension_name)
+}
+
+/// The name of an extension in small letters, from an element of `Sec-WebSocket-Extensions`.
+fn extension_name(element: &[u8]) -> String {
+    let name = element.split(|byte| *byte == b';').next().unwrap_or_default();
+    String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase()
 }
 
 fn found(value: Option<&[u8]>) -> String {
@@ -186,11 +273,49 @@ mod tests {
     fn agreed_extensions_say_which_bits_may_be_set() {
         let agreed = |fields: &str| Extensions::agreed(&answer(fields).fields);
         let deflate = agreed("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=12\r\n");
-        assert_eq!(deflate, Extensions { deflate: true, unknown: false });
+        assert!(deflate.deflate.is_some() && !deflate.unknown);
         assert_eq!(deflate.reserved_bits(Opcode::Text, false), RSV1);
         assert_eq!(deflate.reserved_bits(Opcode::Text, true), 0);
         assert_eq!(deflate.reserved_bits(Opcode::Ping, false), 0);
         assert_eq!(agreed("Sec-WebSocket-Extensions: mux\r\n").reserved_bits(Opcode::Ping, false), 0b111);
         assert_eq!(agreed("").reserved_bits(Opcode::Text, false), 0);
+        let frames = agreed("Sec-WebSocket-Extensions: x-webkit-deflate-frame\r\n");
+        assert_eq!(frames.reserved_bits(Opcode::Continuation, true), RSV1);
+        assert_eq!(frames.reserved_bits(Opcode::Text, true), RSV1);
+        assert_eq!(frames.reserved_bits(Opcode::Pong, true), 0);
+    }
+
+    /// Window bits of client and server, each with `fresh` if earlier messages are not referred to.
+    fn compressors(extensions: &str) -> Option<String> {
+        let fields = format!("Sec-WebSocket-Extensions: {extensions}\r\n");
+        let deflate = Extensions::agreed(&answer(&fields).fields).deflate?;
+        let told = |compressor: Compressor| {
+            format!("{}{}", compressor.window_bits, if compressor.takeover { "" } else { " fresh" })
+        };
+        Some(format!("{}, {}", told(deflate.compressors.client), told(deflate.compressors.server)))
+    }
+
+    #[test]
+    fn parameters_limit_the_compressor_of_the_role_that_they_name() {
+        let agreed = |extensions| compressors(extensions).unwrap();
+        assert_eq!(agreed("permessage-deflate"), "15, 15");
+        assert_eq!(agreed("permessage-deflate; server_no_context_takeover"), "15, 15 fresh");
+        assert_eq!(agreed("permessage-deflate;client_no_context_takeover ; server_max_window_bits=8"), "15 fresh, 8");
+        assert_eq!(agreed("Permessage-Deflate; client_max_window_bits=\"10\"; Server_Max_Window_Bits = 12"), "10, 12");
+        assert_eq!(agreed("permessage-deflate; client_max_window_bits=7; server_max_window_bits=x; z=1"), "15, 15");
+        assert_eq!(agreed("permessage-deflate; client_max_window_bits"), "15, 15");
+        assert_eq!(agreed("x-webkit-deflate-frame; max_window_bits=9; no_context_takeover"), "15, 15");
+    }
+
+    #[test]
+    fn first_compression_of_a_list_counts_and_another_extension_hides_the_payload() {
+        let list = "permessage-deflate; server_max_window_bits=9, permessage-deflate; server_max_window_bits=10";
+        assert_eq!(compressors(list).as_deref(), Some("15, 9"));
+        assert_eq!(compressors("permessage-bzip2"), None);
+        let mixed = answer("Sec-WebSocket-Extensions: x-mux; a=\"b, permessage-deflate\", permessage-deflate\r\n");
+        let agreed = Extensions::agreed(&mixed.fields);
+        assert!(agreed.deflate.is_some() && agreed.unknown);
+        let quoted = answer("Sec-WebSocket-Extensions: x-mux; a=\"b, permessage-deflate\"\r\n");
+        assert_eq!(Extensions::agreed(&quoted.fields), Extensions { deflate: None, unknown: true });
     }
 }

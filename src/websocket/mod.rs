@@ -4,7 +4,7 @@
 //! so that memory does not grow with the size of a message.
 //!
 //! ```text
-//!   Decoder: frames (frame) ─▶ messages ─▶ text (utf8)
+//!   Decoder: frames (frame) ─▶ messages ─▶ (inflate) ─▶ text (utf8)
 //!      │            └──────▶ Close bodies (close)
 //!      └── after a gap that hid a header: the next believable frame (resync)
 //! ```
@@ -12,17 +12,22 @@
 mod close;
 mod conformance;
 mod decoder;
+#[cfg(test)]
+mod deflate_tests;
 mod frame;
 pub mod handshake;
+mod inflate;
 mod message;
 mod resync;
 mod rule;
+#[cfg(test)]
+mod testing;
 mod utf8;
 
 pub use close::CloseBody;
 pub use decoder::{Decoder, Event, Visitor};
 pub use frame::{Header, MAX_HEADER, Opcode, RSV1, unmask};
-pub use handshake::Extensions;
+pub use handshake::{Compressor, Deflate, Extensions};
 pub use resync::{Found, Search};
 pub use rule::Rule;
 pub use utf8::{InvalidText, TextCheck, Utf8ErrorKind};

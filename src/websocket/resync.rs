@@ -98,8 +98,7 @@ impl<M: Copy> Search<M> {
     #[must_use]
     pub const fn from_nothing() -> Self {
         // Messages may be compressed.
-        let extensions = Extensions { deflate: true, unknown: false };
-        Self { needed: UNKNOWN_CONNECTION_BITS, extensions, chain: None }
+        Self { needed: UNKNOWN_CONNECTION_BITS, extensions: Extensions::ASSUMED, chain: None }
     }
 
     /// The evidence so far.

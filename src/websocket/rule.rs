@@ -1,4 +1,4 @@
-//! The rules of RFC 6455 that a sender can be seen to break, each with the name and section that tables show.
+//! The rules of RFC 6455 and RFC 7692 that a sender can be seen to break, each with the name and section that tables show.
 
 /// A rule that was broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +49,8 @@ pub enum Rule {
     ConflictingRetransmission,
     /// A bound of the analysis was reached, and what came after it was not looked at or not listed. Nobody's fault.
     LimitReached,
+    /// A compressed message that is no DEFLATE data, or refers to what it must not refer to.
+    BadCompression,
 }
 
 impl Rule {
@@ -79,6 +81,7 @@ impl Rule {
             Self::FramesBeforeHandshake => "frames-before-handshake",
             Self::ConflictingRetransmission => "conflicting-retransmission",
             Self::LimitReached => "limit-reached",
+            Self::BadCompression => "bad-compression",
         }
     }
 
@@ -103,6 +106,7 @@ impl Rule {
             Self::FramesBeforeHandshake => "RFC 6455 section 4.1",
             Self::ConflictingRetransmission => "RFC 9293 section 3.4",
             Self::LimitReached => return None,
+            Self::BadCompression => "RFC 7692 section 7.2.2",
         })
     }
 }

@@ -3,6 +3,7 @@
 mod builder;
 mod carve;
 mod command_line;
+mod deflate;
 mod documentation;
 mod explain;
 mod filters;
