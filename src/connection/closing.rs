@@ -104,6 +104,14 @@ impl Closing {
         }
     }
 
+    /// Who finished TCP although it had received the other's Close frame and had not answered it.
+    pub(super) fn unanswered_by(&self, circumstances: &Circumstances) -> Option<(Role, FlowEnd)> {
+        let (role, end) = circumstances.end.filter(|(_, end)| end.kind == EndKind::Fin)?;
+        let Self::Asked { first } = self else { return None };
+        let received = first.sender == role.peer() && end.acknowledged.is_some_and(|bytes| bytes >= first.end);
+        (received && !circumstances.may_hide_close_of(role)).then_some((role, end))
+    }
+
     /// What follows for a connection that was open.
     pub(super) fn verdict(&self, circumstances: &Circumstances) -> Verdict {
         let mut verdict = tcp_verdict(circumstances);
@@ -189,6 +197,7 @@ mod tests {
             kind,
             packet: PacketId { file: 0, number: 9 },
             time: Timestamp::default(),
+            acknowledged: None,
         };
         Circumstances { end: Some((Role::Server, end)), unknown_tail: [None, None] }
     }

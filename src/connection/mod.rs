@@ -12,8 +12,10 @@
 
 mod closing;
 mod findings;
+mod handshake_rules;
 mod negotiation;
 mod probe;
+mod reaction;
 mod record;
 mod session;
 

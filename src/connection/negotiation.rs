@@ -12,6 +12,7 @@ use crate::tcp::{Arrival, FlowStart};
 use crate::websocket::handshake::{Offer, is_agreement, is_upgrade};
 use crate::websocket::{Decoder, Extensions, Header, Rule};
 
+use super::handshake_rules;
 use super::record::{Handshake, RequestFacts, ResponseFacts};
 use super::session::{Opening, Session};
 
@@ -164,6 +165,7 @@ impl Negotiation {
             began
         };
         self.waiting.push_back(if is_upgrade(&request) {
+            let (offer, end) = (Offer::of(&request), offset + progress.used as u64);
             let opening = Opening {
                 first,
                 client: self.client,
@@ -172,9 +174,9 @@ impl Negotiation {
                 handshake: Handshake::Unanswered,
                 established: None,
                 missed_before: missed,
+                faults: handshake_rules::of_request(&offer, at, end),
             };
-            let end = offset + progress.used as u64;
-            Waiting::Upgrade(Box::new(Attempt { opening, offer: Offer::of(&request), end }))
+            Waiting::Upgrade(Box::new(Attempt { opening, offer, end }))
         } else {
             Waiting::Plain { head: &*request.method == "HEAD", connect: &*request.method == "CONNECT" }
         });
@@ -207,6 +209,7 @@ impl Negotiation {
                 let mut opening = attempt.opening;
                 opening.handshake = if response.status == 101 { Handshake::Invalid } else { Handshake::Refused };
                 opening.response = facts_of_response(response);
+                opening.faults.extend(handshake_rules::of_refusal(&attempt.offer, response, at, end));
                 Outcome::Refused { opening: Box::new(opening), answer: *at }
             }
             Some(Waiting::Plain { connect: true, .. }) if (200..300).contains(&response.status) => Outcome::Tunnel,
@@ -232,9 +235,11 @@ impl Negotiation {
     }
 
     fn upgraded(&mut self, attempt: Attempt, response: &Response, end: u64, at: &Arrival) -> Session {
-        let faults = attempt.offer.faults_of(response);
+        let uncertain = self.answer_missing || self.held.iter().any(|held| matches!(held, Held::Gap { .. }));
+        let judged = handshake_rules::of_agreement(&attempt.offer, response, at, end, uncertain);
         let mut opening = attempt.opening;
-        opening.handshake = if faults.is_empty() { Handshake::Complete } else { Handshake::Invalid };
+        opening.handshake = judged.handshake;
+        opening.faults.extend(judged.faults);
         opening.response = facts_of_response(response);
         opening.established = Some(*at);
         let extensions = Extensions::agreed(&response.fields);
@@ -243,9 +248,6 @@ impl Negotiation {
             server: Decoder::new(Role::Server, extensions, end),
         };
         let mut session = Session::new(opening, decoders);
-        for (rule, detail) in faults {
-            session.violation(self.client.opposite(), at, rule, detail);
-        }
         self.release(&mut session, Some(end));
         session
     }
@@ -260,6 +262,7 @@ impl Negotiation {
             handshake: Handshake::Missing,
             established: Some(*at),
             missed_before: 0,
+            faults: Vec::new(),
         };
         let extensions = Extensions::agreed(&response.fields);
         let decoders = PerRole {

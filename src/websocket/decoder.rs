@@ -16,7 +16,7 @@ use crate::flow::Role;
 use crate::limits;
 
 use super::close::CloseBody;
-use super::conformance::{self, Place};
+use super::conformance::{self, MaskRun, Place};
 use super::frame::{Header, MAX_HEADER, Opcode, RSV1, unmask};
 use super::handshake::Extensions;
 use super::message::Message;
@@ -40,6 +40,8 @@ pub enum Event<'a, M> {
         message: u64,
         /// Its length in bytes; `None` where its end is not in the capture.
         bytes: Option<u64>,
+        /// A stream offset that is not behind the first bad byte, and is that byte's own where the message has one frame.
+        offset: u64,
         /// Where and what is wrong.
         fault: InvalidText<M>,
     },
@@ -81,6 +83,7 @@ pub struct Decoder<M> {
     /// No message was begun since the place in the stream was found again: continuation frames may be of one that was
     /// begun before.
     resumed: bool,
+    masks: MaskRun,
 }
 
 #[derive(Debug)]
@@ -132,6 +135,7 @@ impl<M: Copy> Decoder<M> {
             payload_bytes: 0,
             closed: false,
             resumed: false,
+            masks: MaskRun::default(),
         }
     }
 
@@ -258,9 +262,10 @@ impl<M: Copy> Decoder<M> {
             resumed: self.resumed,
             closed: self.closed,
         };
-        conformance::check(header, &place, |rule, detail| {
-            visitor.event(self.offset, mark, Event::Violation { rule, detail });
-        });
+        let offset = self.offset;
+        let mut broken = |rule, detail| visitor.event(offset, mark, Event::Violation { rule, detail });
+        conformance::check(header, &place, &mut broken);
+        self.masks.next(header, broken);
         if !header.has_sound_length() {
             // The frame has no end, but its sender may go on as if it had.
             self.lose_sync(mark, visitor);
@@ -292,6 +297,7 @@ impl<M: Copy> Decoder<M> {
         let checked = text && header.reserved == 0 && !self.extensions.unknown;
         self.message = Some(Message {
             number: self.messages,
+            begin: self.offset,
             text,
             compressed,
             bytes: 0,
@@ -350,9 +356,10 @@ impl<M: Copy> Decoder<M> {
     fn end_message(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
         let Some(message) = self.message.take() else { return };
         let end = self.offset;
+        let place = message.place();
         if let Some(fault) = message.check.and_then(TextCheck::end) {
-            let (message, bytes) = (message.number, Some(message.bytes));
-            visitor.event(end, mark, Event::InvalidText { message, bytes, fault });
+            let (offset, bytes) = (place.at_least(fault.byte_offset), Some(message.bytes));
+            visitor.event(end, mark, Event::InvalidText { message: message.number, bytes, offset, fault });
         }
         if message.compressed {
             visitor.event(end, mark, Event::Undecodable);
@@ -363,8 +370,10 @@ impl<M: Copy> Decoder<M> {
     /// The open message will not end any more: what was found in it is told.
     fn abandon_message(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
         let Some(message) = self.message.take() else { return };
+        let place = message.place();
         if let Some(fault) = message.check.and_then(TextCheck::abandon) {
-            visitor.event(self.offset, mark, Event::InvalidText { message: message.number, bytes: None, fault });
+            let (message, offset) = (message.number, place.at_least(fault.byte_offset));
+            visitor.event(self.offset, mark, Event::InvalidText { message, bytes: None, offset, fault });
         }
     }
 
@@ -441,7 +450,7 @@ mod tests {
                 Event::Message { text: true } => "text".to_owned(),
                 Event::Message { text: false } => "binary".to_owned(),
                 Event::Undecodable => "undecodable".to_owned(),
-                Event::InvalidText { message, bytes, fault } => {
+                Event::InvalidText { message, bytes, fault, .. } => {
                     format!("message {message} of {bytes:?} {} at {}", fault.error.name(), fault.byte_offset)
                 }
                 Event::Close(body) => {
@@ -593,7 +602,7 @@ mod tests {
     #[test]
     fn each_rule_is_found_broken() {
         let long_ping = frame(SERVER, 0x89, &[0; 126]);
-        let breaches: [Breach; 14] = [
+        let breaches: [Breach; 16] = [
             (CLIENT, frame(SERVER, 0x81, b"x"), &[Rule::UnmaskedClientFrame]),
             (SERVER, frame(CLIENT, 0x81, b"x"), &[Rule::MaskedServerFrame]),
             (SERVER, frame(SERVER, 0xc1, b"x"), &[Rule::ReservedBits]),
@@ -606,7 +615,9 @@ mod tests {
             (SERVER, b"\x82\x7f\x80\0\0\0\0\0\0\0".to_vec(), &[Rule::LengthTooLarge]),
             (SERVER, frame(SERVER, 0x80, b"x"), &[Rule::UnexpectedContinuation]),
             (SERVER, server_frames(&[(0x01, b"x"), (0x82, b"y")]), &[Rule::InterleavedMessage]),
-            (SERVER, server_frames(&[(0x88, b""), (0x89, b"y")]), &[Rule::FrameAfterClose]),
+            (SERVER, server_frames(&[(0x88, b""), (0x81, b"y")]), &[Rule::FrameAfterClose]),
+            (SERVER, server_frames(&[(0x88, b""), (0x89, b"y"), (0x88, b"")]), &[Rule::SecondClose]),
+            (CLIENT, frame(CLIENT, 0x81, b"x").repeat(6), &[Rule::RepeatedMaskingKey]),
             (
                 SERVER,
                 frame(CLIENT, 0x5b, b""),

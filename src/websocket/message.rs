@@ -10,6 +10,8 @@ use super::utf8::TextCheck;
 pub(super) struct Message<M> {
     /// Its number, from 0.
     pub(super) number: u64,
+    /// The stream offset of its first byte of payload.
+    pub(super) begin: u64,
     pub(super) text: bool,
     pub(super) compressed: bool,
     pub(super) bytes: u64,
@@ -17,7 +19,27 @@ pub(super) struct Message<M> {
     pub(super) check: Option<TextCheck<M>>,
 }
 
+/// Where in the stream a message is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MessagePlace {
+    begin: u64,
+    compressed: bool,
+}
+
+impl MessagePlace {
+    /// The stream offset that the message's byte at `byte_offset` has at least. In a message of one frame that is not
+    /// compressed it is exact; headers of further frames push the byte back.
+    pub(super) const fn at_least(self, byte_offset: u64) -> u64 {
+        if self.compressed { self.begin } else { self.begin + byte_offset }
+    }
+}
+
 impl<M: Copy> Message<M> {
+    /// Where in the stream it is.
+    pub(super) const fn place(&self) -> MessagePlace {
+        MessagePlace { begin: self.begin, compressed: self.compressed }
+    }
+
     /// The next part of its payload, which begins `position` bytes into its frame. `last` says that nothing follows.
     pub(super) fn payload(&mut self, bytes: &[u8], mask: Option<[u8; 4]>, position: u64, last: bool, mark: M) {
         let first = self.bytes == 0;

@@ -12,9 +12,11 @@
 mod close;
 mod conformance;
 mod decoder;
+mod extension;
 mod frame;
 pub mod handshake;
 mod message;
+pub mod opening;
 mod resync;
 mod rule;
 mod utf8;
