@@ -96,6 +96,15 @@ impl Closing {
         }
     }
 
+    /// Whether the first Close frame of `sender` does no more than to answer the other end's: with the same code, or with
+    /// none or 1000, which some endpoints answer whatever they got.
+    pub(super) fn merely_answers(&self, sender: Role) -> bool {
+        let Self::Closed { first, reply, crossed: false } = self else { return false };
+        let code = effective_code(reply);
+        let usual = [effective_code(first), Some(CloseCode::NORMAL), Some(CloseCode::NO_STATUS)];
+        reply.sender == sender && usual.contains(&code)
+    }
+
     /// When both ends had closed.
     pub(super) fn closed_at(&self) -> Option<Arrival> {
         match self {

@@ -68,10 +68,25 @@ pub(super) fn of_agreement(offer: &Offer, response: &Response, at: &Arrival, end
     if uncertain && faults.iter().any(|(rule, _)| *rule == Rule::WrongAccept) {
         return Judged { handshake: Handshake::Missing, faults: Vec::new() };
     }
-    // That it answered at all, where it should have refused, makes the answer no worse.
-    let is_sound = faults.iter().all(|(rule, _)| *rule == Rule::BadRequestAccepted);
-    let handshake = if is_sound { Handshake::Complete } else { Handshake::Invalid };
+    let handshake =
+        if faults.iter().any(|(rule, _)| breaks_answer(*rule)) { Handshake::Invalid } else { Handshake::Complete };
     Judged { handshake, faults: faults.into_iter().map(fault_of(Role::Server, at, end)).collect() }
+}
+
+/// Whether it makes an answer invalid: RFC 6455 section 4.2.2 forbids it, so that a client must not go on.
+fn breaks_answer(rule: Rule) -> bool {
+    matches!(
+        rule,
+        Rule::MissingUpgrade
+            | Rule::MissingConnectionUpgrade
+            | Rule::MissingAccept
+            | Rule::WrongAccept
+            | Rule::InvalidSubprotocol
+            | Rule::UnrequestedSubprotocol
+            | Rule::SeveralSubprotocols
+            | Rule::UnrequestedExtension
+            | Rule::MalformedExtensions
+    )
 }
 
 fn fault_of(sender: Role, at: &Arrival, end: u64) -> impl Fn(Fault) -> HandshakeFault {

@@ -4,7 +4,8 @@
 //! the peer's Close frame and how long it took.
 //!
 //! A Close frame that was captured after a breach need not be an answer to it: it may have been on its way already. What
-//! its packet acknowledges tells. A sender that has not acknowledged the bytes of the breach did not know of it.
+//! its packet acknowledges tells. A sender that has not acknowledged the bytes of the breach did not know of it. Nor is it
+//! an answer to the breach if it does no more than to answer the offender's own Close frame: then the breach was tolerated.
 
 use crate::close_code::CloseCode;
 use crate::flow::{PacketId, Role, Timestamp};
@@ -43,7 +44,8 @@ struct Reaction {
 impl Reaction {
     fn to(closing: &Closing, sender: Role, packet: PacketId, time: Timestamp, known: Option<u64>) -> Self {
         let Some(known) = known else { return Self::default() };
-        let close = closing.close_of(sender.peer()).filter(|close| knew(close, packet, known));
+        let close = closing.close_of(sender.peer());
+        let close = close.filter(|close| knew(close, packet, known) && !closing.merely_answers(close.sender));
         Self {
             code: close.and_then(closing::effective_code),
             milliseconds: close.map(|close| close.at.time.millis_since(time)),
@@ -92,6 +94,20 @@ mod tests {
     fn close_that_was_on_its_way_is_none() {
         assert_eq!(reaction(7, Some(99), Some(1000), true), Reaction::default());
         assert_eq!(reaction(4, None, Some(1000), true), Reaction::default());
+    }
+
+    #[test]
+    fn close_that_only_answers_the_offenders_own_is_none_and_another_code_is_one() {
+        for (reply, tolerated) in [(Some(4000), true), (Some(1000), true), (None, true), (Some(1002), false)] {
+            let mut closing = Closing::default();
+            for (sender, number, code) in [(Role::Client, 6, Some(4000)), (Role::Server, 7, reply)] {
+                let at = Arrival { packet: packet(number), time: milliseconds(number), acknowledged: Some(200) };
+                let (code, reason) = (code.map(CloseCode), Box::default());
+                closing.close(SeenClose { sender, code, reason, whole: true, at, end: 200 });
+            }
+            let found = Reaction::to(&closing, Role::Client, packet(5), milliseconds(5), Some(100));
+            assert_eq!(found == Reaction::default(), tolerated, "{reply:?}");
+        }
     }
 
     #[test]

@@ -93,7 +93,10 @@ pub(super) fn reaction_columns<'a, E: Answerable>() -> [Field<'a, E>; 2] {
     const TOLERATED: &str = "The peer tolerated it, or the capture does not show its Close frame";
     [
         Field::<E>::code("peer_close_code", |row| row.event.reaction().0.map(|code| code.0))
-            .means("The code of the Close frame that the peer sent once it had received this, 1005 if that was empty")
+            .means(
+                "The code of the Close frame that the peer sent once it had received this, 1005 if that was empty. One that \
+                 merely answers the sender's own Close frame does not count",
+            )
             .null(TOLERATED),
         Field::<E>::number("peer_reaction_ms", |row| row.event.reaction().1)
             .unit("ms")

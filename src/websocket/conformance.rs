@@ -19,10 +19,27 @@ pub(super) struct Place {
     pub(super) closed: bool,
 }
 
-/// Tells `broken` of every rule that `header` breaks, with what was found.
+/// Tells `broken` of every rule that the first byte of a frame breaks. A receiver need not wait for the rest of the header
+/// before it fails the connection, and then a sender may never send it.
+pub(super) fn check_first_byte(byte: u8, place: &Place, mut broken: impl FnMut(Rule, String)) {
+    let (fin, reserved, opcode) = Header::first_byte(byte);
+    if reserved & !place.extensions.reserved_bits(opcode, place.open.is_some()) != 0 {
+        broken(Rule::ReservedBits, format!("RSV bits {reserved:03b} on a {opcode:?} frame"));
+    }
+    // Extensions may give reserved opcodes a meaning (RFC 6455 section 5.8).
+    if let Opcode::Reserved(bits) = opcode
+        && !place.extensions.unknown
+    {
+        broken(Rule::ReservedOpcode, format!("opcode {bits}"));
+    }
+    if opcode.is_control() && !fin {
+        broken(Rule::FragmentedControlFrame, format!("{opcode:?} frame without FIN"));
+    }
+}
+
+/// Tells `broken` of every rule that the rest of `header` breaks, with what was found.
 pub(super) fn check(header: &Header, place: &Place, mut broken: impl FnMut(Rule, String)) {
     check_mask(header, place, &mut broken);
-    check_bits(header, place, &mut broken);
     check_length(header, &mut broken);
     check_order(header, place, &mut broken);
 }
@@ -32,22 +49,6 @@ fn check_mask(header: &Header, place: &Place, broken: &mut impl FnMut(Rule, Stri
         (Role::Client, None) => broken(Rule::UnmaskedClientFrame, sized(header)),
         (Role::Server, Some(_)) => broken(Rule::MaskedServerFrame, sized(header)),
         (Role::Client, Some(_)) | (Role::Server, None) => {}
-    }
-}
-
-fn check_bits(header: &Header, place: &Place, broken: &mut impl FnMut(Rule, String)) {
-    let opcode = header.opcode;
-    if header.reserved & !place.extensions.reserved_bits(opcode, place.open.is_some()) != 0 {
-        broken(Rule::ReservedBits, format!("RSV bits {:03b} on a {opcode:?} frame", header.reserved));
-    }
-    // Extensions may give reserved opcodes a meaning (RFC 6455 section 5.8).
-    if let Opcode::Reserved(bits) = opcode
-        && !place.extensions.unknown
-    {
-        broken(Rule::ReservedOpcode, format!("opcode {bits}"));
-    }
-    if opcode.is_control() && !header.fin {
-        broken(Rule::FragmentedControlFrame, format!("{opcode:?} frame without FIN"));
     }
 }
 
@@ -138,6 +139,7 @@ mod tests {
 
     fn broken(bytes: &[u8], place: &Place) -> Vec<Rule> {
         let mut rules = Vec::new();
+        check_first_byte(bytes[0], place, |rule, _| rules.push(rule));
         check(&header(bytes), place, |rule, _| rules.push(rule));
         rules
     }

@@ -101,6 +101,17 @@ struct PartialHeader {
     length: u8,
 }
 
+impl PartialHeader {
+    /// Takes more bytes, and reads the header once it is whole.
+    fn extend(&mut self, bytes: &[u8]) -> Option<Header> {
+        for (slot, byte) in self.bytes.iter_mut().skip(self.length as usize).zip(bytes) {
+            *slot = *byte;
+            self.length += 1;
+        }
+        self.bytes.get(..self.length as usize).and_then(Header::parse)
+    }
+}
+
 #[derive(Debug)]
 struct Payload {
     /// Bytes that are still to come.
@@ -233,36 +244,44 @@ impl<M: Copy> Decoder<M> {
     /// Reads on in a frame header: how many bytes were used.
     fn read_header(&mut self, bytes: &[u8], mark: M, visitor: &mut impl Visitor<M>) -> usize {
         let State::Header(partial) = &mut self.state else { return 0 };
-        let (header, used) = if partial.length == 0
-            && let Some(header) = Header::parse(bytes)
-        {
-            (header, header.size)
-        } else {
-            let before = partial.length as usize;
-            for (slot, byte) in partial.bytes.iter_mut().skip(before).zip(bytes) {
-                *slot = *byte;
-                partial.length += 1;
+        let before = partial.length as usize;
+        let whole = if before == 0 { Header::parse(bytes) } else { partial.extend(bytes) };
+        if before == 0 {
+            if whole.is_none() {
+                partial.extend(bytes);
             }
-            let Some(header) = partial.bytes.get(..partial.length as usize).and_then(Header::parse) else {
-                self.offset += bytes.len() as u64;
-                return bytes.len();
-            };
-            (header, header.size.saturating_sub(before))
+            self.check_first_byte(bytes, mark, visitor);
+        }
+        let Some(header) = whole else {
+            self.offset += bytes.len() as u64;
+            return bytes.len();
         };
+        let used = header.size.saturating_sub(before);
         self.offset += used as u64;
         self.begin_frame(&header, mark, visitor);
         used
     }
 
-    fn begin_frame(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
-        let place = Place {
+    /// A frame begins with `bytes`, at the current offset.
+    fn check_first_byte(&self, bytes: &[u8], mark: M, visitor: &mut impl Visitor<M>) {
+        let Some(first) = bytes.first() else { return };
+        conformance::check_first_byte(*first, &self.place(), |rule, detail| {
+            visitor.event(self.offset + 1, mark, Event::Violation { rule, detail });
+        });
+    }
+
+    fn place(&self) -> Place {
+        Place {
             sender: self.sender,
             extensions: self.extensions,
             open: self.message.as_ref().map(|message| message.bytes),
             resumed: self.resumed,
             closed: self.closed,
-        };
-        let offset = self.offset;
+        }
+    }
+
+    fn begin_frame(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
+        let (offset, place) = (self.offset, self.place());
         let mut broken = |rule, detail| visitor.event(offset, mark, Event::Violation { rule, detail });
         conformance::check(header, &place, &mut broken);
         self.masks.next(header, broken);
@@ -621,7 +640,7 @@ mod tests {
             (
                 SERVER,
                 frame(CLIENT, 0x5b, b""),
-                &[Rule::MaskedServerFrame, Rule::ReservedBits, Rule::ReservedOpcode, Rule::FragmentedControlFrame],
+                &[Rule::ReservedBits, Rule::ReservedOpcode, Rule::FragmentedControlFrame, Rule::MaskedServerFrame],
             ),
         ];
         for (sender, bytes, rules) in breaches {
@@ -630,6 +649,13 @@ mod tests {
                 log.iter().filter_map(|line| line.split(' ').nth(1)).filter(|word| word.contains('-')).collect();
             assert_eq!(broken, rules.iter().map(|rule| rule.name()).collect::<Vec<_>>(), "{}", bytes.escape_ascii());
         }
+    }
+
+    #[test]
+    fn first_byte_is_judged_although_the_rest_of_the_header_never_comes() {
+        assert_eq!(client().bytes(b"\x87\x8d").end(), ["1 reserved-opcode"]);
+        assert_eq!(server().bytes(b"\x89").bytes(b"\x00").bytes(b"\xc1").end(), ["3 reserved-bits"]);
+        assert_eq!(client().bytes(b"\x81").end(), [""; 0]);
     }
 
     #[test]
@@ -645,12 +671,12 @@ mod tests {
     fn compressed_messages_are_undecodable_and_their_bit_is_no_fault() {
         let frames = server_frames(&[(0x41, b"\xff"), (0x80, b"\xff"), (0x81, b"plain"), (0xc9, b"")]);
         let log = Feed::new(SERVER, DEFLATE).bytes(frames).end();
-        assert_eq!(log, ["6 undecodable", "6 text", "13 text", "15 reserved-bits"]);
+        assert_eq!(log, ["6 undecodable", "6 text", "13 text", "14 reserved-bits"]);
     }
 
     #[test]
     fn nothing_is_claimed_of_text_with_a_reserved_bit() {
-        assert_eq!(told(&[(0xc1, b"\xff")]), ["2 reserved-bits", "3 text"]);
+        assert_eq!(told(&[(0xc1, b"\xff")]), ["1 reserved-bits", "3 text"]);
         assert_eq!(told(&[(0x91, b"\xff")]), ["2 reserved-bits", "3 text"]);
     }
 

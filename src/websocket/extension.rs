@@ -16,9 +16,11 @@ pub(super) struct Malformed;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Extension<'a> {
     pub(super) name: &'a [u8],
-    /// Names and, where there are any, values without quotes.
-    pub(super) parameters: Vec<(&'a [u8], Option<Cow<'a, [u8]>>)>,
+    pub(super) parameters: Vec<Parameter<'a>>,
 }
+
+/// The name of a parameter and, where it has one, its value without quotes.
+type Parameter<'a> = (&'a [u8], Option<Cow<'a, [u8]>>);
 
 impl<'a> Extension<'a> {
     /// Takes an element of the list apart.
@@ -35,7 +37,7 @@ impl<'a> Extension<'a> {
 }
 
 /// A parameter: a token, and perhaps a value that is a token, in quotes or not.
-fn parameter(part: &[u8]) -> Result<(&[u8], Option<Cow<'_, [u8]>>), Malformed> {
+fn parameter(part: &[u8]) -> Result<Parameter<'_>, Malformed> {
     let mut halves = part.splitn(2, |byte| *byte == b'=').map(<[u8]>::trim_ascii);
     let name = halves.next().filter(|name| is_token(name)).ok_or(Malformed)?;
     let value = halves.next().map(|value| match value {
