@@ -247,3 +247,235 @@ fn shown(value: &[u8]) -> String {
         _ => String::from_utf8_lossy(value).into_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Head;
+
+    const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    const USUAL: &str = "Host: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
+    const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
+    const GOOD: &str =
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+
+    fn request(text: &str) -> Request {
+        Request::parse(text.as_bytes()).unwrap().unwrap().0
+    }
+
+    fn rules(faults: &[Fault]) -> Vec<Rule> {
+        faults.iter().map(|(rule, _)| *rule).collect()
+    }
+
+    /// What a request with this first line and these fields breaks.
+    fn asked(line: &str, fields: &str) -> Vec<Rule> {
+        rules(&faults_of_request(&request(&format!("{line}\r\n{fields}\r\n"))))
+    }
+
+    /// What one with these fields besides the usual ones breaks.
+    fn asked_with(fields: &str) -> Vec<Rule> {
+        asked("GET /chat HTTP/1.1", &format!("{USUAL}{KEY}{VERSION}{fields}"))
+    }
+
+    fn response(status: u16, fields: &str) -> Response {
+        Response::parse(format!("HTTP/1.1 {status} Whatever\r\n{fields}\r\n").as_bytes()).unwrap().unwrap().0
+    }
+
+    /// What a 101 with the fields `answer` breaks to a request with the fields `offer` besides the usual ones.
+    fn agreed(offer: &str, answer: &str) -> Vec<Rule> {
+        let offer = Offer::of(&request(&format!("GET / HTTP/1.1\r\n{USUAL}{KEY}{VERSION}{offer}\r\n")));
+        rules(&faults_of_agreement(&offer, &response(101, answer)))
+    }
+
+    /// The same, with the fields of a good answer before.
+    fn agreed_with(offer: &str, answer: &str) -> Vec<Rule> {
+        agreed(offer, &format!("{GOOD}{answer}"))
+    }
+
+    fn extensions(value: &str) -> String {
+        format!("Sec-WebSocket-Extensions: {value}\r\n")
+    }
+
+    #[test]
+    fn sound_requests_break_nothing() {
+        // RFC 6455 section 1.2.
+        let example = "host: server.example.com\r\nUPGRADE: websocket\r\nConnection: Upgrade\r\n\
+                       Origin: http://example.com\r\nSec-WebSocket-Protocol: chat, superchat\r\n";
+        assert_eq!(asked("GET /chat HTTP/1.1", &format!("{example}{KEY}{VERSION}")), []);
+        let legal = "Host:\r\nUpgrade: h2c, WebSocket\r\nConnection:  keep-alive ,\tUPGRADE\r\n\
+                     Sec-WebSocket-Key:   AQIDBAUGBwgJCgsMDQ4PEC==  \r\nSec-WebSocket-Version:\t13\r\n\
+                     Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b ,, v1.c\r\nX: y\r\n";
+        assert_eq!(asked("GET http://server.example.com/chat?a=%23 HTTP/1.1", legal), []);
+        let split = "Connection: keep-alive\r\nConnection: x\r\n";
+        assert_eq!(asked_with(split), []);
+        for value in ["deflate-stream", "foo, bar; baz=2", "mux; max-channels=4; flow-control,\tdeflate-stream", ""] {
+            assert_eq!(asked_with(&extensions(value)), [], "{value}");
+        }
+        let browser = "permessage-deflate; client_max_window_bits, permessage-deflate";
+        assert_eq!(
+            asked_with(&[extensions(browser), extensions("x-webkit-deflate-frame; no_context_takeover")].concat()),
+            []
+        );
+    }
+
+    #[test]
+    fn each_fault_of_the_request_line_is_named() {
+        let good = format!("{USUAL}{KEY}{VERSION}");
+        assert_eq!(asked("POST /chat HTTP/1.1", &good), [Rule::WrongMethod]);
+        assert_eq!(asked("GET /chat HTTP/1.0", &good), [Rule::OldHttpVersion]);
+        for target in ["*", "chat", "ws://server.example.com/chat", "/chat#top", "httpx://a/"] {
+            assert_eq!(asked(&format!("GET {target} HTTP/1.1"), &good), [Rule::InvalidTarget], "{target}");
+        }
+    }
+
+    #[test]
+    fn each_missing_field_of_a_request_is_named() {
+        let without = |name: &str| {
+            let fields = format!("{USUAL}{KEY}{VERSION}");
+            let rest: String = fields.split_inclusive('\n').filter(|line| !line.starts_with(name)).collect();
+            asked("GET / HTTP/1.1", &rest)
+        };
+        assert_eq!(without("Host"), [Rule::MissingHost]);
+        assert_eq!(without("Upgrade"), [Rule::MissingUpgradeRequest]);
+        assert_eq!(without("Connection"), [Rule::MissingConnectionRequest]);
+        assert_eq!(without("Sec-WebSocket-Key"), [Rule::MissingKey]);
+        assert_eq!(without("Sec-WebSocket-Version"), [Rule::MissingVersion]);
+        assert_eq!(without("X"), []);
+    }
+
+    #[test]
+    fn keys_and_versions_must_be_what_they_should_and_be_there_once() {
+        let usual = |fields: &str| asked("GET / HTTP/1.1", &format!("{USUAL}{fields}"));
+        for key in [
+            "",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZQ=",
+            "c2hvcnQ=",
+            "!GhlIHNhbXBsZSBub25jZQ==",
+            "dGhlIHNhbXBsZSBub25jZWFhYWE=",
+        ] {
+            assert_eq!(usual(&format!("Sec-WebSocket-Key: {key}\r\n{VERSION}")), [Rule::InvalidKey], "{key:?}");
+        }
+        for version in ["", "8", "14", "013", "13, 8", "x"] {
+            assert_eq!(
+                usual(&format!("{KEY}Sec-WebSocket-Version: {version}\r\n")),
+                [Rule::WrongVersion],
+                "{version:?}"
+            );
+        }
+        assert_eq!(usual(&format!("{KEY}{KEY}{VERSION}{VERSION}")), [Rule::RepeatedKey, Rule::RepeatedVersion]);
+    }
+
+    #[test]
+    fn offers_that_cannot_be_read_are_named() {
+        assert_eq!(asked_with("Sec-WebSocket-Protocol: a, b c\r\n"), [Rule::InvalidSubprotocol]);
+        assert_eq!(asked_with("Sec-WebSocket-Protocol: http://a\r\n"), [Rule::InvalidSubprotocol]);
+        let twice = "Sec-WebSocket-Protocol: a, b\r\nSec-WebSocket-Protocol: a\r\n";
+        assert_eq!(asked_with(twice), [Rule::RepeatedSubprotocol]);
+        assert_eq!(asked_with("Sec-WebSocket-Protocol: a, A\r\n"), []);
+        assert_eq!(asked_with(&extensions("a;, b c, d e")), [Rule::MalformedExtensions]);
+        assert_eq!(asked_with(&extensions("permessage-deflate; level=9")), [Rule::InvalidDeflateParameter]);
+        assert_eq!(asked_with(&extensions("other; level=9")), []);
+    }
+
+    #[test]
+    fn sound_answers_break_nothing() {
+        assert_eq!(agreed("", GOOD), []);
+        let cased = "upgrade: WebSocket\r\nconnection: keep-alive, upgrade\r\n\
+                     SEC-WEBSOCKET-ACCEPT:  s3pPLMBiTxaQ9kYGzzhZRbK+xOo= \r\n";
+        assert_eq!(agreed("", cased), []);
+        let offered = "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b\r\n";
+        assert_eq!(agreed_with(offered, "Sec-WebSocket-Protocol: b\r\n"), []);
+        let offered = extensions("permessage-deflate; client_max_window_bits, y");
+        let answers = [
+            "Permessage-Deflate",
+            "y, permessage-deflate; client_max_window_bits=9",
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+            "",
+        ];
+        for answer in answers {
+            assert_eq!(agreed_with(&offered, &extensions(answer)), [], "{answer}");
+        }
+        let lines = [extensions("y"), extensions("permessage-deflate")].concat();
+        assert_eq!(agreed_with(&offered, &lines), []);
+    }
+
+    #[test]
+    fn each_fault_of_an_answer_is_named() {
+        let nothing = [Rule::MissingUpgrade, Rule::MissingConnectionUpgrade, Rule::MissingAccept];
+        assert_eq!(agreed("", "X: y\r\n"), nothing);
+        let wrong = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n";
+        assert_eq!(agreed("", wrong), [Rule::WrongAccept]);
+        assert_eq!(agreed_with("", "Sec-WebSocket-Accept: x\r\n"), [Rule::RepeatedAccept]);
+        let uninvited = format!("Sec-WebSocket-Protocol: z\r\n{}", extensions("q"));
+        assert_eq!(agreed_with("", &uninvited), [Rule::UnrequestedSubprotocol, Rule::UnrequestedExtension]);
+        let offered = "Sec-WebSocket-Protocol: a, b\r\n";
+        assert_eq!(agreed_with(offered, "Sec-WebSocket-Protocol: a, b\r\n"), [Rule::SeveralSubprotocols]);
+        let lines = "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: a\r\n";
+        assert_eq!(agreed_with(offered, lines), [Rule::SeveralSubprotocols]);
+        assert_eq!(agreed_with(offered, "Sec-WebSocket-Protocol:\r\n"), [Rule::InvalidSubprotocol]);
+        assert_eq!(agreed_with(&extensions("a"), &extensions("a; ?")), [Rule::MalformedExtensions]);
+    }
+
+    #[test]
+    fn accept_is_not_judged_if_there_are_two_keys() {
+        let other = "Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEC==\r\n";
+        let wrong = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n";
+        assert_eq!(agreed(other, wrong), []);
+    }
+
+    #[test]
+    fn terms_of_compression_must_be_among_those_offered() {
+        let deflate = |offer: &str, answer: &str| {
+            let head = |terms: &str| extensions(&format!("permessage-deflate{terms}"));
+            agreed_with(&head(offer), &head(answer))
+        };
+        assert_eq!(deflate("", "; client_max_window_bits=15"), [Rule::UnofferedWindowBits]);
+        assert_eq!(deflate("; server_no_context_takeover", ""), [Rule::UnofferedDeflateTerms]);
+        assert_eq!(deflate("; server_max_window_bits=9", "; server_max_window_bits=10"), [Rule::UnofferedDeflateTerms]);
+        assert_eq!(deflate("; server_max_window_bits=9, permessage-deflate", ""), []);
+        assert_eq!(deflate("", "; server_max_window_bits=16"), [Rule::InvalidDeflateParameter]);
+        // An offer that must be declined.
+        assert_eq!(deflate("; server_max_window_bits=99", ""), [Rule::UnofferedDeflateTerms]);
+    }
+
+    #[test]
+    fn request_that_must_be_refused_must_not_be_accepted() {
+        let accepted = |fields: &str| {
+            let request = request(&format!("GET / HTTP/1.1\r\n{fields}\r\n"));
+            faults_of_agreement(&Offer::of(&request), &response(101, GOOD))
+        };
+        let missing = accepted(&format!("{USUAL}{KEY}"));
+        assert_eq!(missing, [(Rule::BadRequestAccepted, "missing-version: found none".into())]);
+        let version = |version: u8| accepted(&format!("{USUAL}{KEY}Sec-WebSocket-Version: {version}\r\n"));
+        assert_eq!(rules(&version(99)), [Rule::BadRequestAccepted]);
+        assert_eq!(rules(&version(8)), []);
+        let repeated = format!("{USUAL}{KEY}{VERSION}Sec-WebSocket-Protocol: a, a\r\n");
+        assert_eq!(rules(&accepted(&repeated)), []);
+    }
+
+    #[test]
+    fn refusal_for_the_version_tells_those_that_are_known() {
+        let refused = |version: &str, status: u16, fields: &str| {
+            let offer =
+                Offer::of(&request(&format!("GET / HTTP/1.1\r\n{USUAL}{KEY}Sec-WebSocket-Version: {version}\r\n\r\n")));
+            rules(&faults_of_refusal(&offer, &response(status, fields)))
+        };
+        assert_eq!(refused("25", 426, ""), [Rule::MissingSupportedVersions]);
+        assert_eq!(refused("25", 426, "Upgrade: websocket\r\n"), [Rule::MissingSupportedVersions]);
+        assert_eq!(refused("25", 426, "Sec-WebSocket-Version: 13, 8, 7\r\n"), []);
+        assert_eq!(refused("25", 426, "Upgrade: TLS/1.0\r\n"), []);
+        assert_eq!(refused("25", 404, ""), []);
+        assert_eq!(refused("13", 426, ""), []);
+    }
+
+    #[test]
+    fn details_quote_no_more_than_a_line() {
+        let long = "a".repeat(40_000);
+        let head =
+            request(&format!("GET / HTTP/1.1\r\n{USUAL}{KEY}{VERSION}Sec-WebSocket-Protocol: {long}/,b c\r\n\r\n"));
+        let faults = faults_of_request(&head);
+        assert_eq!(rules(&faults), [Rule::InvalidSubprotocol]);
+        assert!(faults[0].1.len() < 100);
+    }
+}

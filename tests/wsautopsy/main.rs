@@ -12,6 +12,7 @@ mod properties;
 mod samples;
 mod tables;
 mod verdicts;
+mod violations;
 
 use wsautopsy::analyze::{Analysis, Options, analyze};
 use wsautopsy::capture::Input;
