@@ -61,16 +61,18 @@ pub(super) fn of_refusal(offer: &Offer, response: &Response, at: &Arrival, end: 
     faults.into_iter().map(fault_of(Role::Server, at, end)).collect()
 }
 
-/// What a 101 for WebSocket is. `uncertain` says that another request, with its answer, may have gone by between the offer
-/// and this: then a wrong `Sec-WebSocket-Accept` only shows that it answers that one.
-pub(super) fn of_agreement(offer: &Offer, response: &Response, at: &Arrival, end: u64, uncertain: bool) -> Judged {
+/// What a 101 for WebSocket is.
+pub(super) fn of_agreement(offer: &Offer, response: &Response, at: &Arrival, end: u64) -> Judged {
     let faults = faults_of_agreement(offer, response);
-    if uncertain && faults.iter().any(|(rule, _)| *rule == Rule::WrongAccept) {
-        return Judged { handshake: Handshake::Missing, faults: Vec::new() };
-    }
     let handshake =
         if faults.iter().any(|(rule, _)| breaks_answer(*rule)) { Handshake::Invalid } else { Handshake::Complete };
     Judged { handshake, faults: faults.into_iter().map(fault_of(Role::Server, at, end)).collect() }
+}
+
+/// Whether a 101 shows by its `Sec-WebSocket-Accept` that it does not answer this offer. Where other requests may have gone
+/// by in a hole, it then answers one of those, and is not wrong.
+pub(super) fn answers_another(offer: &Offer, response: &Response) -> bool {
+    faults_of_agreement(offer, response).iter().any(|(rule, _)| *rule == Rule::WrongAccept)
 }
 
 /// Whether it makes an answer invalid: RFC 6455 section 4.2.2 forbids it, so that a client must not go on.

@@ -198,8 +198,10 @@ impl Negotiation {
         }
         if is_agreement(response) {
             let session = match self.take_attempt() {
-                Some(attempt) => self.upgraded(*attempt, response, end, at),
-                None => self.upgraded_without_request(response, end, at),
+                Some(attempt) if !self.answers_another(&attempt, response) => {
+                    self.upgraded(*attempt, response, end, at)
+                }
+                Some(_) | None => self.upgraded_without_request(response, end, at),
             };
             return Outcome::Upgraded(Box::new(session));
         }
@@ -234,9 +236,14 @@ impl Negotiation {
         })
     }
 
+    /// Whether a 101 answers a request that went by in a hole behind that of `attempt`.
+    fn answers_another(&self, attempt: &Attempt, response: &Response) -> bool {
+        let hole = self.answer_missing || self.held.iter().any(|held| matches!(held, Held::Gap { .. }));
+        hole && handshake_rules::answers_another(&attempt.offer, response)
+    }
+
     fn upgraded(&mut self, attempt: Attempt, response: &Response, end: u64, at: &Arrival) -> Session {
-        let uncertain = self.answer_missing || self.held.iter().any(|held| matches!(held, Held::Gap { .. }));
-        let judged = handshake_rules::of_agreement(&attempt.offer, response, at, end, uncertain);
+        let judged = handshake_rules::of_agreement(&attempt.offer, response, at, end);
         let mut opening = attempt.opening;
         opening.handshake = judged.handshake;
         opening.faults.extend(judged.faults);

@@ -25,7 +25,9 @@ fn legal_traffic_breaks_nothing() {
         conversation = conversation.frame(CLIENT, first, payload).frame(SERVER, first, payload);
     }
     for length in [0, 1, 125, 126, 65_535, 65_536] {
-        conversation = conversation.frame(CLIENT, 0x82, vec![1; length]).frame(SERVER, 0x82, vec![1; length]);
+        for sender in [CLIENT, SERVER] {
+            conversation = conversation.segments(sender, &frame(sender, 0x82, &vec![1; length]), 1400);
+        }
     }
     conversation = conversation.frame(CLIENT, PONG, "unsolicited").frame(SERVER, PONG, "").text(CLIENT, "🦀");
     conversation = conversation.frame(SERVER, PING, "late").close(CLIENT, 1000, "grüße").frame(CLIENT, PONG, "late");
