@@ -286,11 +286,11 @@ impl Negotiation {
         for held in self.held.drain(..) {
             match held {
                 Held::Gap { length, at } => session.gap(self.client, length, &at),
-                Held::Bytes { bytes, at, .. } => {
+                Held::Bytes { bytes, offset, at } => {
                     let early = answer_end.is_some_and(|end| at.acknowledged.is_some_and(|bytes| bytes < end));
                     if early && !std::mem::replace(&mut told, true) {
                         let detail = format!("{} bytes before the answer", bytes.len());
-                        session.violation(self.client, &at, Rule::FramesBeforeHandshake, detail);
+                        session.violation_from(self.client, &at, Rule::FramesBeforeHandshake, detail, offset + 1);
                     }
                     session.data(self.client, &bytes, &at);
                 }

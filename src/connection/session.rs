@@ -126,6 +126,11 @@ impl Session {
         self.findings.violation(self.opening.role_of(from), at, rule, detail);
     }
 
+    /// The same, where the peer can react to it: it knows from the sender's stream offset `known` on.
+    pub(super) fn violation_from(&mut self, from: Direction, at: &Arrival, rule: Rule, detail: String, known: u64) {
+        self.findings.violation_from(self.opening.role_of(from), at, rule, detail, Some(known));
+    }
+
     /// The connection is over; `missed` counts the bytes that the TCP connection lacks.
     pub(super) fn finish(mut self, start: &FlowStart, summary: &FlowSummary, missed: u64) -> ConnectionRecord {
         let at = Arrival { packet: summary.last_packet, time: summary.last_time, acknowledged: None };

@@ -136,6 +136,10 @@ fn breach_of_the_handshake_may_be_answered_by_a_close_frame() {
     let answer = answer_head("Sec-WebSocket-Protocol: other\r\n");
     let found = record(Conversation::new().syn().request("/chat").server(answer).wait(9).close(CLIENT, 1002, ""));
     assert_eq!(reactions(&found), [(Some(1002), Some(10.0))]);
+    let early = Conversation::new().syn().request("/chat").text(CLIENT, "early").server(answer_head(""));
+    let early = record(early.close(SERVER, 1002, ""));
+    assert_eq!(violations(&early), ["client frames-before-handshake in 5"]);
+    assert_eq!(reactions(&early), [(Some(1002), Some(2.0))]);
 }
 
 #[test]
