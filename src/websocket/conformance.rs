@@ -21,8 +21,12 @@ pub(super) struct Place {
 
 /// Tells `broken` of every rule that the first byte of a frame breaks. A receiver need not wait for the rest of the header
 /// before it fails the connection, and then a sender may never send it.
-pub(super) fn check_first_byte(byte: u8, place: &Place, mut broken: impl FnMut(Rule, String)) {
+pub(super) fn check_first_byte(byte: u8, place: &Place, broken: impl FnMut(Rule, String)) {
     let (fin, reserved, opcode) = Header::first_byte(byte);
+    check_bits(fin, reserved, opcode, place, broken);
+}
+
+fn check_bits(fin: bool, reserved: u8, opcode: Opcode, place: &Place, mut broken: impl FnMut(Rule, String)) {
     if reserved & !place.extensions.reserved_bits(opcode, place.open.is_some()) != 0 {
         broken(Rule::ReservedBits, format!("RSV bits {reserved:03b} on a {opcode:?} frame"));
     }
@@ -42,6 +46,22 @@ pub(super) fn check(header: &Header, place: &Place, mut broken: impl FnMut(Rule,
     check_mask(header, place, &mut broken);
     check_length(header, &mut broken);
     check_order(header, place, &mut broken);
+}
+
+/// Whether `header` breaks no rule, wherever it stands among other frames.
+pub(super) fn is_frame(header: &Header, place: &Place) -> bool {
+    let mut sound = true;
+    check_bits(header.fin, header.reserved, header.opcode, place, |_, _| sound = false);
+    check_mask(header, place, &mut |_, _| sound = false);
+    check_length(header, &mut |_, _| sound = false);
+    sound
+}
+
+/// Whether `header` may stand where it does.
+pub(super) fn is_in_order(header: &Header, place: &Place) -> bool {
+    let mut sound = true;
+    check_order(header, place, &mut |_, _| sound = false);
+    sound
 }
 
 fn check_mask(header: &Header, place: &Place, broken: &mut impl FnMut(Rule, String)) {

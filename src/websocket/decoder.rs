@@ -83,8 +83,14 @@ pub struct Decoder<M> {
     /// No message was begun since the place in the stream was found again: continuation frames may be of one that was
     /// begun before.
     resumed: bool,
+    /// Frames that must break no rule before the place that was found again is taken for proved. Until then a breach
+    /// rather shows that it is the wrong place.
+    unproved: u8,
     masks: MaskRun,
 }
+
+/// How many those are: each is believable by chance about once in 32 times.
+const PROVING_FRAMES: u8 = 4;
 
 #[derive(Debug)]
 enum State<M> {
@@ -146,6 +152,7 @@ impl<M: Copy> Decoder<M> {
             payload_bytes: 0,
             closed: false,
             resumed: false,
+            unproved: 0,
             masks: MaskRun::default(),
         }
     }
@@ -180,6 +187,7 @@ impl<M: Copy> Decoder<M> {
         self.offset = found.offset;
         self.state = State::Header(PartialHeader::default());
         self.resumed = true;
+        self.unproved = PROVING_FRAMES;
         for (segment, mark) in found.segments {
             self.feed(&segment, mark, visitor);
         }
@@ -264,7 +272,7 @@ impl<M: Copy> Decoder<M> {
 
     /// A frame begins with `bytes`, at the current offset.
     fn check_first_byte(&self, bytes: &[u8], mark: M, visitor: &mut impl Visitor<M>) {
-        let Some(first) = bytes.first() else { return };
+        let Some(first) = bytes.first().filter(|_| self.unproved == 0) else { return };
         conformance::check_first_byte(*first, &self.place(), |rule, detail| {
             visitor.event(self.offset + 1, mark, Event::Violation { rule, detail });
         });
@@ -282,9 +290,31 @@ impl<M: Copy> Decoder<M> {
 
     fn begin_frame(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
         let (offset, place) = (self.offset, self.place());
+        if self.unproved > 0 {
+            return self.prove(header, &place, mark, visitor);
+        }
         let mut broken = |rule, detail| visitor.event(offset, mark, Event::Violation { rule, detail });
         conformance::check(header, &place, &mut broken);
         self.masks.next(header, broken);
+        self.follow(header, mark, visitor);
+    }
+
+    /// A frame shortly after the place was found again.
+    fn prove(&mut self, header: &Header, place: &Place, mark: M, visitor: &mut impl Visitor<M>) {
+        if !conformance::is_frame(header, place) {
+            self.message = None;
+            return self.lose_sync(mark, visitor);
+        }
+        if conformance::is_in_order(header, place) {
+            self.unproved -= 1;
+        } else {
+            // What was taken for an open message, or for a Close frame, was none.
+            self.message = None;
+        }
+        self.follow(header, mark, visitor);
+    }
+
+    fn follow(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
         if !header.has_sound_length() {
             // The frame has no end, but its sender may go on as if it had.
             self.lose_sync(mark, visitor);

@@ -3,7 +3,7 @@
 use wsautopsy::connection::{ConnectionRecord, Handshake};
 
 use crate::builder::{CLOSE, Capture, Conversation, PING, TEXT, answer_head, close_frame, frame, request_head};
-use crate::{CLIENT, SERVER, only, record, violations};
+use crate::{CLIENT, SERVER, analysis, only, record, violations};
 
 const PONG: u8 = 0x8a;
 
@@ -204,4 +204,61 @@ fn frames_after_a_close_are_told_by_what_they_are() {
     let bytes = [close_frame(CLIENT, 1000, ""), frame(CLIENT, TEXT, b"x"), frame(CLIENT, CLOSE, b"")].concat();
     let found = record(open().client(bytes).frame(CLIENT, PING, "x").close(SERVER, 1000, "").fins(SERVER));
     assert_eq!(violations(&found), ["client frame-after-close in 6", "client second-close in 6"]);
+}
+
+/// Legal traffic of all kinds in segments that do not keep to frames.
+fn busy_conversation(seed: u64) -> Conversation {
+    let mut random = Xorshift(seed);
+    let mut conversation = open();
+    for number in 0..40 {
+        let sender = if random.below(2) == 0 { CLIENT } else { SERVER };
+        let text = format!("{number} grüße ").repeat(1 + random.below(60));
+        let bytes = match random.below(4) {
+            0 => frame(sender, TEXT, text.as_bytes()),
+            1 => frame(sender, 0x82, &random.bytes(400)),
+            2 => frame(sender, PING, &random.bytes(100)),
+            _ => {
+                let (first, rest) = text.as_bytes().split_at(random.below(text.len()));
+                [frame(sender, 0x01, first), frame(sender, PONG, b""), frame(sender, 0x80, rest)].concat()
+            }
+        };
+        conversation = conversation.segments(sender, &bytes, 1 + random.below(300));
+    }
+    conversation.close(CLIENT, 1000, "done").close(SERVER, 1000, "done").fins(SERVER)
+}
+
+#[test]
+fn nothing_is_blamed_on_anybody_for_what_the_capture_lost() {
+    for seed in 1..150 {
+        let mut random = Xorshift(seed * 7919);
+        let mut capture = Capture::of(busy_conversation(seed));
+        for _ in 0..random.below(12) {
+            let packets = capture.packets.len();
+            capture = capture.without(1 + random.below(packets));
+        }
+        if random.below(3) == 0 {
+            let packets = capture.packets.len();
+            capture = capture.split(random.below(packets)).1;
+        }
+        for found in analysis(&capture).connections {
+            assert_eq!(violations(&found), [""; 0], "seed {seed}");
+        }
+    }
+}
+
+/// Numbers without order, the same in every run (Marsaglia, "Xorshift RNGs").
+struct Xorshift(u64);
+
+impl Xorshift {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % bound
+    }
+
+    /// Fewer than `bound`.
+    fn bytes(&mut self, bound: usize) -> Vec<u8> {
+        (0..self.below(bound)).map(|_| self.below(256) as u8).collect()
+    }
 }
