@@ -106,6 +106,9 @@ pub const CONTEXT_BYTES: usize = 16;
 /// Rows that one connection adds to one table. Later ones are counted, and one row of its own says so.
 pub const ROWS_PER_CONNECTION: usize = 1000;
 
+/// Bytes of a header field that the detail of a violation quotes: enough for a key or a list of subprotocols.
+pub const DETAIL_BYTES: usize = 80;
+
 /// Rows of the time series, one for each bucket and each close code that occurs: for ten codes, a year in steps of a
 /// second is refused and a day is not.
 pub const TIME_BUCKETS: usize = 1_000_000;

@@ -5,10 +5,13 @@ use std::collections::HashMap;
 use crate::close_code::CloseCode;
 use crate::connection::{CloseFrame, ConnectionRecord, InvalidUtf8, TextLocation, Violation};
 use crate::flow::{PacketId, Role};
+use crate::websocket::Rule;
 
 /// What the rows of `record` say of their packets.
 pub(super) fn by_packet(record: &ConnectionRecord) -> HashMap<PacketId, Vec<String>> {
-    let violations = record.violations.iter().map(|row| (row.packet, violation(row)));
+    // Of text that is not UTF-8, its own row says more.
+    let violations = record.violations.iter().filter(|row| row.rule != Rule::InvalidUtf8);
+    let violations = violations.map(|row| (row.packet, violation(row)));
     let texts = record.invalid_utf8.iter().map(|row| (row.packet, invalid_utf8(row)));
     let closes = record.close_frames.iter().map(|row| (row.packet, close_frame(row)));
     let mut comments = HashMap::<_, Vec<_>>::new();

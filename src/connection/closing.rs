@@ -96,12 +96,29 @@ impl Closing {
         }
     }
 
+    /// Whether the first Close frame of `sender` does no more than to answer the other end's: with the same code, or with
+    /// none or 1000, which some endpoints answer whatever they got.
+    pub(super) fn merely_answers(&self, sender: Role) -> bool {
+        let Self::Closed { first, reply, crossed: false } = self else { return false };
+        let code = effective_code(reply);
+        let usual = [effective_code(first), Some(CloseCode::NORMAL), Some(CloseCode::NO_STATUS)];
+        reply.sender == sender && usual.contains(&code)
+    }
+
     /// When both ends had closed.
     pub(super) fn closed_at(&self) -> Option<Arrival> {
         match self {
             Self::Open | Self::Asked { .. } => None,
             Self::Closed { reply, .. } => Some(reply.at),
         }
+    }
+
+    /// Who finished TCP although it had received the other's Close frame and had not answered it.
+    pub(super) fn unanswered_by(&self, circumstances: &Circumstances) -> Option<(Role, FlowEnd)> {
+        let (role, end) = circumstances.end.filter(|(_, end)| end.kind == EndKind::Fin)?;
+        let Self::Asked { first } = self else { return None };
+        let received = first.sender == role.peer() && end.acknowledged.is_some_and(|bytes| bytes >= first.end);
+        (received && !circumstances.may_hide_close_of(role)).then_some((role, end))
     }
 
     /// What follows for a connection that was open.
@@ -189,6 +206,7 @@ mod tests {
             kind,
             packet: PacketId { file: 0, number: 9 },
             time: Timestamp::default(),
+            acknowledged: None,
         };
         Circumstances { end: Some((Role::Server, end)), unknown_tail: [None, None] }
     }

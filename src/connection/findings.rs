@@ -6,6 +6,7 @@ use crate::tcp::Arrival;
 use crate::websocket::{Event, InvalidText, Rule, TextCheck, Visitor};
 
 use super::closing::{Closing, SeenClose};
+use super::reaction::Causes;
 use super::record::{CloseFrame, InvalidUtf8, Position, TextLocation, Violation};
 
 /// Rows and counts of one connection.
@@ -20,32 +21,74 @@ pub(super) struct Findings {
     /// Complete messages.
     pub(super) messages: PerRole<u64>,
     pub(super) undecodable_messages: u64,
+    /// The 101 is in the capture, so that it is known which extensions are in use.
+    agreement_seen: bool,
+    /// What the peers may have reacted to.
+    causes: Causes,
 }
 
 impl Findings {
+    /// None yet. `agreement_seen` says that the 101 is in the capture, and with it the extensions in use.
+    pub(super) fn new(agreement_seen: bool) -> Self {
+        Self { agreement_seen, ..Self::default() }
+    }
+
     /// The visitor of the decoder of what `sender` sends.
     pub(super) fn of(&mut self, sender: Role) -> impl Visitor<Arrival> + '_ {
         OfSender { findings: self, sender }
     }
 
+    /// `sender` broke a rule in a way that its peer cannot react to.
     pub(super) fn violation(&mut self, sender: Role, at: &Arrival, rule: Rule, detail: impl Into<Box<str>>) {
+        self.violation_from(sender, at, rule, detail, None);
+    }
+
+    /// The same, where the peer can: it knows from the sender's stream offset `known` on.
+    pub(super) fn violation_from(
+        &mut self,
+        sender: Role,
+        at: &Arrival,
+        rule: Rule,
+        detail: impl Into<Box<str>>,
+        known: Option<u64>,
+    ) {
+        if rule.may_be_lifted() && !self.agreement_seen {
+            return;
+        }
         self.violation_count += 1;
-        let detail = detail.into();
-        let (rule, detail) = match self.violations.len() {
-            listed if listed < limits::ROWS_PER_CONNECTION => (rule, detail),
+        let (rule, detail, known) = match self.violations.len() {
+            listed if listed < limits::ROWS_PER_CONNECTION => (rule, detail.into(), known),
             limits::ROWS_PER_CONNECTION => {
-                (Rule::LimitReached, format!("more than {} violations", limits::ROWS_PER_CONNECTION).into())
+                (Rule::LimitReached, format!("more than {} violations", limits::ROWS_PER_CONNECTION).into(), None)
             }
             _ => return,
         };
-        self.violations.push(Violation { packet: at.packet, time: at.time, sender, rule, detail });
+        self.causes.violations.push(known);
+        self.violations.push(Violation {
+            packet: at.packet,
+            time: at.time,
+            sender,
+            rule,
+            detail,
+            peer_close_code: None,
+            peer_reaction_ms: None,
+        });
     }
 
-    fn invalid(&mut self, sender: Role, location: TextLocation, bytes: Option<u64>, fault: InvalidText<Arrival>) {
+    /// A text that is not UTF-8; the peer knew of it from the sender's stream offset `known` on.
+    fn invalid(
+        &mut self,
+        sender: Role,
+        location: TextLocation,
+        bytes: Option<u64>,
+        known: u64,
+        fault: InvalidText<Arrival>,
+    ) {
         self.invalid_utf8_count += 1;
         if self.invalid_utf8.len() >= limits::ROWS_PER_CONNECTION {
             return;
         }
+        self.causes.texts.push(Some(known));
         self.invalid_utf8.push(InvalidUtf8 {
             packet: fault.mark.packet,
             time: fault.mark.time,
@@ -60,6 +103,11 @@ impl Findings {
         });
     }
 
+    /// Whether `sender` broke a rule.
+    pub(super) fn blames(&self, sender: Role) -> bool {
+        self.violations.iter().any(|violation| violation.sender == sender)
+    }
+
     /// What is known only at the end: which Close frame was which, and how the peer took invalid text.
     pub(super) fn settle(&mut self) {
         let first = self.closing.first_sender();
@@ -72,11 +120,7 @@ impl Findings {
                 (false, false) => Position::Reply,
             };
         }
-        for text in &mut self.invalid_utf8 {
-            let reaction = self.closing.close_of(text.sender.peer()).filter(|close| close.at.packet > text.packet);
-            text.peer_close_code = reaction.and_then(super::closing::effective_code);
-            text.peer_reaction_ms = reaction.map(|close| close.at.time.millis_since(text.time));
-        }
+        self.causes.settle(&self.closing, &mut self.violations, &mut self.invalid_utf8);
     }
 }
 
@@ -91,9 +135,12 @@ impl Visitor<Arrival> for OfSender<'_> {
         match event {
             Event::Message { .. } => *findings.messages.get_mut(sender) += 1,
             Event::Undecodable => findings.undecodable_messages += 1,
-            Event::Violation { rule, detail } => findings.violation(sender, &at, rule, detail),
-            Event::InvalidText { message, bytes, fault } => {
-                findings.invalid(sender, TextLocation::TextMessage(message), bytes, fault);
+            Event::Violation { rule, detail } => findings.violation_from(sender, &at, rule, detail, Some(end)),
+            Event::InvalidText { message, bytes, offset, fault } => {
+                let detail = format!("{} at byte {} of message {message}", fault.error.name(), fault.byte_offset);
+                let known = offset + 1;
+                findings.violation_from(sender, &fault.mark, Rule::InvalidUtf8, detail, Some(known));
+                findings.invalid(sender, TextLocation::TextMessage(message), bytes, known, fault);
             }
             Event::Close(body) => {
                 findings.closing.close(SeenClose {
@@ -105,7 +152,7 @@ impl Visitor<Arrival> for OfSender<'_> {
                     end,
                 });
                 if body.whole {
-                    findings.close_frame(sender, &at, &body);
+                    findings.close_frame(sender, &at, &body, end);
                 }
             }
         }
@@ -113,14 +160,15 @@ impl Visitor<Arrival> for OfSender<'_> {
 }
 
 impl Findings {
-    /// A Close frame that is in the capture as a whole.
-    fn close_frame(&mut self, sender: Role, at: &Arrival, body: &crate::websocket::CloseBody<'_>) {
+    /// A Close frame that is in the capture as a whole, and ends at the sender's stream offset `end`.
+    fn close_frame(&mut self, sender: Role, at: &Arrival, body: &crate::websocket::CloseBody<'_>, end: u64) {
         match body.code {
             None if body.length > 0 => {
-                self.violation(sender, at, Rule::CloseBodyTooShort, format!("body of {} byte", body.length));
+                let detail = format!("body of {} byte", body.length);
+                self.violation_from(sender, at, Rule::CloseBodyTooShort, detail, Some(end));
             }
             Some(code) if !code.may_be_sent() => {
-                self.violation(sender, at, Rule::InvalidCloseCode, format!("code {code}"));
+                self.violation_from(sender, at, Rule::InvalidCloseCode, format!("code {code}"), Some(end));
             }
             None | Some(_) => {}
         }
@@ -128,8 +176,8 @@ impl Findings {
         let reason_valid = fault.is_none();
         if let Some(fault) = fault {
             let detail = format!("{} at byte {} of the reason", fault.error.name(), fault.byte_offset);
-            self.violation(sender, at, Rule::InvalidCloseReason, detail);
-            self.invalid(sender, TextLocation::CloseReason, Some(body.reason.len() as u64), fault);
+            self.violation_from(sender, at, Rule::InvalidCloseReason, detail, Some(end));
+            self.invalid(sender, TextLocation::CloseReason, Some(body.reason.len() as u64), end, fault);
         }
         if self.close_frames.len() < limits::ROWS_PER_CONNECTION {
             self.close_frames.push(CloseFrame {

@@ -12,9 +12,11 @@
 
 mod closing;
 mod findings;
+mod handshake_rules;
 mod negotiation;
 mod probe;
 mod proxy;
+mod reaction;
 mod record;
 mod secure;
 mod session;

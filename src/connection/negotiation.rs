@@ -12,6 +12,7 @@ use crate::tcp::{Arrival, FlowStart};
 use crate::websocket::handshake::{Offer, is_agreement, is_upgrade};
 use crate::websocket::{Decoder, Extensions, Header, Rule};
 
+use super::handshake_rules;
 use super::record::{Handshake, RequestFacts, ResponseFacts};
 use super::session::{Opening, Session};
 
@@ -164,6 +165,7 @@ impl Negotiation {
             began
         };
         self.waiting.push_back(if is_upgrade(&request) {
+            let (offer, end) = (Offer::of(&request), offset + progress.used as u64);
             let opening = Opening {
                 first,
                 client: self.client,
@@ -172,9 +174,9 @@ impl Negotiation {
                 handshake: Handshake::Unanswered,
                 established: None,
                 missed_before: missed,
+                faults: handshake_rules::of_request(&offer, at, end),
             };
-            let end = offset + progress.used as u64;
-            Waiting::Upgrade(Box::new(Attempt { opening, offer: Offer::of(&request), end }))
+            Waiting::Upgrade(Box::new(Attempt { opening, offer, end }))
         } else {
             Waiting::Plain { head: &*request.method == "HEAD", connect: &*request.method == "CONNECT" }
         });
@@ -196,8 +198,10 @@ impl Negotiation {
         }
         if is_agreement(response) {
             let session = match self.take_attempt() {
-                Some(attempt) => self.upgraded(*attempt, response, end, at),
-                None => self.upgraded_without_request(response, end, at),
+                Some(attempt) if !self.answers_another(&attempt, response) => {
+                    self.upgraded(*attempt, response, end, at)
+                }
+                Some(_) | None => self.upgraded_without_request(response, end, at),
             };
             return Outcome::Upgraded(Box::new(session));
         }
@@ -207,6 +211,7 @@ impl Negotiation {
                 let mut opening = attempt.opening;
                 opening.handshake = if response.status == 101 { Handshake::Invalid } else { Handshake::Refused };
                 opening.response = facts_of_response(response);
+                opening.faults.extend(handshake_rules::of_refusal(&attempt.offer, response, at, end));
                 Outcome::Refused { opening: Box::new(opening), answer: *at }
             }
             Some(Waiting::Plain { connect: true, .. }) if (200..300).contains(&response.status) => Outcome::Tunnel,
@@ -231,10 +236,17 @@ impl Negotiation {
         })
     }
 
+    /// Whether a 101 answers a request that went by in a hole behind that of `attempt`.
+    fn answers_another(&self, attempt: &Attempt, response: &Response) -> bool {
+        let hole = self.answer_missing || self.held.iter().any(|held| matches!(held, Held::Gap { .. }));
+        hole && handshake_rules::answers_another(&attempt.offer, response)
+    }
+
     fn upgraded(&mut self, attempt: Attempt, response: &Response, end: u64, at: &Arrival) -> Session {
-        let faults = attempt.offer.faults_of(response);
+        let judged = handshake_rules::of_agreement(&attempt.offer, response, at, end);
         let mut opening = attempt.opening;
-        opening.handshake = if faults.is_empty() { Handshake::Complete } else { Handshake::Invalid };
+        opening.handshake = judged.handshake;
+        opening.faults.extend(judged.faults);
         opening.response = facts_of_response(response);
         opening.established = Some(*at);
         let extensions = Extensions::agreed(&response.fields);
@@ -243,9 +255,6 @@ impl Negotiation {
             server: Decoder::new(Role::Server, extensions, end),
         };
         let mut session = Session::new(opening, decoders);
-        for (rule, detail) in faults {
-            session.violation(self.client.opposite(), at, rule, detail);
-        }
         self.release(&mut session, Some(end));
         session
     }
@@ -260,6 +269,7 @@ impl Negotiation {
             handshake: Handshake::Missing,
             established: Some(*at),
             missed_before: 0,
+            faults: Vec::new(),
         };
         let extensions = Extensions::agreed(&response.fields);
         let decoders = PerRole {
@@ -276,11 +286,11 @@ impl Negotiation {
         for held in self.held.drain(..) {
             match held {
                 Held::Gap { length, at } => session.gap(self.client, length, &at),
-                Held::Bytes { bytes, at, .. } => {
+                Held::Bytes { bytes, offset, at } => {
                     let early = answer_end.is_some_and(|end| at.acknowledged.is_some_and(|bytes| bytes < end));
                     if early && !std::mem::replace(&mut told, true) {
                         let detail = format!("{} bytes before the answer", bytes.len());
-                        session.violation(self.client, &at, Rule::FramesBeforeHandshake, detail);
+                        session.violation_from(self.client, &at, Rule::FramesBeforeHandshake, detail, offset + 1);
                     }
                     session.data(self.client, &bytes, &at);
                 }

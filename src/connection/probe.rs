@@ -60,6 +60,7 @@ fn session(client: Direction, found: Found<Arrival>, mut other: Search<Arrival>,
         handshake: Handshake::Missing,
         established: None,
         missed_before: 0,
+        faults: Vec::new(),
     };
     // What was agreed upon is not known: compression may have been, and is taken for it where a frame says so.
     let extensions = Extensions::ASSUMED;

@@ -311,7 +311,8 @@ pub struct InvalidUtf8 {
     pub error: Utf8ErrorKind,
     /// Up to [`crate::limits::CONTEXT_BYTES`] bytes before the first bad byte and as many from it on.
     pub context: Box<[u8]>,
-    /// The code of the Close frame that the peer sent afterwards, 1005 if that was empty; `None` if it sent none.
+    /// The code of the Close frame that the peer sent once it had received this, 1005 if that was empty; `None` if it
+    /// sent none.
     pub peer_close_code: Option<CloseCode>,
     /// Milliseconds from [`Self::time`] to that Close frame.
     pub peer_reaction_ms: Option<f64>,
@@ -327,7 +328,7 @@ pub enum TextLocation {
 }
 
 /// A breach of a protocol.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Violation {
     /// The packet that shows it.
     pub packet: PacketId,
@@ -339,4 +340,9 @@ pub struct Violation {
     pub rule: Rule,
     /// What was found, in a few words.
     pub detail: Box<str>,
+    /// The code of the Close frame that the peer sent once it had received this, 1005 if that was empty; `None` if it
+    /// sent none.
+    pub peer_close_code: Option<CloseCode>,
+    /// Milliseconds from [`Self::time`] to that Close frame.
+    pub peer_reaction_ms: Option<f64>,
 }

@@ -6,6 +6,7 @@ use crate::websocket::{Decoder, Found, Rule};
 
 use super::closing::{self, Circumstances};
 use super::findings::Findings;
+use super::handshake_rules::HandshakeFault;
 use super::record::{ConnectionRecord, Handshake, RequestFacts, ResponseFacts, Transport, Verdict};
 
 /// What is known of a connection from its opening.
@@ -22,6 +23,8 @@ pub(super) struct Opening {
     pub(super) established: Option<Arrival>,
     /// Bytes that the capture did not hold before the connection began.
     pub(super) missed_before: u64,
+    /// The rules that its heads break.
+    pub(super) faults: Vec<HandshakeFault>,
 }
 
 impl Opening {
@@ -75,10 +78,13 @@ impl Opening {
         missed: u64,
     ) -> ConnectionRecord {
         let missed_bytes = missed - self.missed_before;
+        let violations: Vec<_> = self.faults.iter().map(HandshakeFault::violation).collect();
         let verdict = closing::tcp_verdict(&self.circumstances(summary, [None, None]));
         let mut record = self.record(start, summary.span, verdict);
         record.last_packet = answer.map_or(summary.last_packet, |at| at.packet);
         record.ended_at = answer.map(|at| at.time).or(summary.end.map(|end| end.time));
+        record.violation_count = violations.len() as u64;
+        record.violations = violations;
         record.missed_bytes = missed_bytes;
         record.complete = record.ended_at.is_some() && missed_bytes == 0;
         record
@@ -94,8 +100,12 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(opening: Opening, decoders: PerRole<Decoder<Arrival>>) -> Self {
-        Self { opening, decoders, findings: Findings::default() }
+    pub(super) fn new(mut opening: Opening, decoders: PerRole<Decoder<Arrival>>) -> Self {
+        let mut findings = Findings::new(opening.established.is_some());
+        for HandshakeFault { sender, at, end, rule, detail } in std::mem::take(&mut opening.faults) {
+            findings.violation_from(sender, &at, rule, detail, Some(end));
+        }
+        Self { opening, decoders, findings }
     }
 
     pub(super) fn data(&mut self, from: Direction, bytes: &[u8], at: &Arrival) {
@@ -125,6 +135,11 @@ impl Session {
         self.findings.violation(self.opening.role_of(from), at, rule, detail);
     }
 
+    /// The same, where the peer can react to it: it knows from the sender's stream offset `known` on.
+    pub(super) fn violation_from(&mut self, from: Direction, at: &Arrival, rule: Rule, detail: String, known: u64) {
+        self.findings.violation_from(self.opening.role_of(from), at, rule, detail, Some(known));
+    }
+
     /// The connection is over; `missed` counts the bytes that the TCP connection lacks.
     pub(super) fn finish(mut self, start: &FlowStart, summary: &FlowSummary, missed: u64) -> ConnectionRecord {
         let at = Arrival { packet: summary.last_packet, time: summary.last_time, acknowledged: None };
@@ -133,10 +148,14 @@ impl Session {
         for role in roles {
             self.decoders.get_mut(role).end(at, &mut self.findings.of(role));
         }
-        self.findings.settle();
-        let verdict = self.findings.closing.verdict(&self.opening.circumstances(summary, unknown_tail));
+        let circumstances = self.opening.circumstances(summary, unknown_tail);
         let missed_bytes = missed - self.opening.missed_before;
         let seen_whole = self.opening.handshake != Handshake::Missing && missed_bytes == 0;
+        if seen_whole {
+            self.judge_closing(&circumstances);
+        }
+        self.findings.settle();
+        let verdict = self.findings.closing.verdict(&circumstances);
         let findings = self.findings;
         let mut record = self.opening.record(start, summary.span, verdict);
         record.last_packet = summary.last_packet;
@@ -153,5 +172,15 @@ impl Session {
         record.missed_bytes = missed_bytes;
         record.complete = summary.end.is_some() && seen_whole;
         record
+    }
+
+    /// A Close frame must be answered (RFC 6455 section 5.5.1), except by an end that fails the connection because of what
+    /// the other one sent (section 7.1.7).
+    fn judge_closing(&mut self, circumstances: &Circumstances) {
+        let Some((role, end)) = self.findings.closing.unanswered_by(circumstances) else { return };
+        if !self.findings.blames(role.peer()) {
+            let at = Arrival { packet: end.packet, time: end.time, acknowledged: end.acknowledged };
+            self.findings.violation(role, &at, Rule::MissingCloseReply, "FIN after the other end's Close frame");
+        }
     }
 }

@@ -65,6 +65,7 @@ impl TlsFailure {
             handshake: Handshake::Unanswered,
             established: None,
             missed_before: 0,
+            faults: Vec::new(),
         };
         let mut record = opening.attempt(start, summary, None, missed);
         record.transport = Transport::Tls;

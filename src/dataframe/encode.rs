@@ -218,7 +218,7 @@ mod tests {
         let tables = Tables::new(&sample::of([]), &TableOptions::default()).unwrap();
         assert_eq!(
             text(&tables.violations, Format::Csv),
-            "connection,capture,packet,time,sender,rule,section,detail\n"
+            "connection,capture,packet,time,sender,rule,section,detail,peer_close_code,peer_reaction_ms\n"
         );
         assert_eq!(text(&tables.violations, Format::Json).trim(), "[]");
         assert_eq!(text(&tables.violations, Format::Ndjson), "");

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::schema::Column;
 use crate::analyze::Analysis;
+use crate::close_code::CloseCode;
 use crate::connection::{CloseFrame, ConnectionRecord, InvalidUtf8, Violation};
 use crate::flow::{PacketId, Role, Timestamp};
 
@@ -28,6 +29,24 @@ impl Event for InvalidUtf8 {
 impl Event for Violation {
     fn place(&self) -> (PacketId, Timestamp, Role) {
         (self.packet, self.time, self.sender)
+    }
+}
+
+/// An event that its peer may answer with a Close frame.
+pub(super) trait Answerable: Event {
+    /// The code of that Close frame, and the milliseconds until it.
+    fn reaction(&self) -> (Option<CloseCode>, Option<f64>);
+}
+
+impl Answerable for InvalidUtf8 {
+    fn reaction(&self) -> (Option<CloseCode>, Option<f64>) {
+        (self.peer_close_code, self.peer_reaction_ms)
+    }
+}
+
+impl Answerable for Violation {
+    fn reaction(&self) -> (Option<CloseCode>, Option<f64>) {
+        (self.peer_close_code, self.peer_reaction_ms)
     }
 }
 
@@ -66,6 +85,23 @@ pub(super) fn leading_columns<'a, E: Event>() -> Vec<Field<'a, E>> {
             .source("Wireshark's `frame.number` in that file"),
         Field::<E>::time("time", |row| Some(row.event.place().1)).means("When that packet was captured"),
         Field::<E>::word("sender", |row| Some(row.event.place().2.name())).means("Who sent it: `client` or `server`"),
+    ]
+}
+
+/// The columns that tell what the peer did about such an event: `peer_close_code, peer_reaction_ms`.
+pub(super) fn reaction_columns<'a, E: Answerable>() -> [Field<'a, E>; 2] {
+    const TOLERATED: &str = "The peer tolerated it, or the capture does not show its Close frame";
+    [
+        Field::<E>::code("peer_close_code", |row| row.event.reaction().0.map(|code| code.0))
+            .means(
+                "The code of the Close frame that the peer sent once it had received this, 1005 if that was empty. One that \
+                 merely answers the sender's own Close frame does not count",
+            )
+            .null(TOLERATED),
+        Field::<E>::number("peer_reaction_ms", |row| row.event.reaction().1)
+            .unit("ms")
+            .means("From `time` to that Close frame")
+            .null(TOLERATED),
     ]
 }
 

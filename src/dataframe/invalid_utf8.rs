@@ -20,7 +20,8 @@ type Field<'a> = Column<EventRow<'a, InvalidUtf8>>;
 pub(super) fn columns<'a>() -> Vec<Field<'a>> {
     let mut columns = event::leading_columns();
     columns.extend(place_columns());
-    columns.extend(reaction_columns());
+    columns.push(cause_column());
+    columns.extend(event::reaction_columns());
     columns
 }
 
@@ -54,20 +55,11 @@ fn place_columns<'a>() -> [Field<'a>; 6] {
     ]
 }
 
-/// What may have caused it and what it caused.
-fn reaction_columns<'a>() -> [Field<'a>; 3] {
-    [
-        Field::word("likely_cause", |_| None)
-            .means("What the bytes look like instead, such as `windows-1252`")
-            .null("Nothing fits better than chance"),
-        Field::code("peer_close_code", |row| row.event.peer_close_code.map(|code| code.0))
-            .means("The code of the Close frame that the peer sent afterwards, 1005 if that was empty")
-            .null("The peer sent none"),
-        Field::number("peer_reaction_ms", |row| row.event.peer_reaction_ms)
-            .unit("ms")
-            .means("From `time` to that Close frame")
-            .null("The peer sent none"),
-    ]
+/// What may have caused it.
+fn cause_column<'a>() -> Field<'a> {
+    Field::word("likely_cause", |_| None)
+        .means("What the bytes look like instead, such as `windows-1252`")
+        .null("Nothing fits better than chance")
 }
 
 fn location_name(location: TextLocation) -> &'static str {

@@ -188,6 +188,8 @@ impl ConnectionBuilder {
             sender: Role::Client,
             rule,
             detail: "byte e9 at 3".into(),
+            peer_close_code: Some(CloseCode(1002)),
+            peer_reaction_ms: Some(1.5),
         });
         self
     }

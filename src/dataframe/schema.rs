@@ -275,7 +275,10 @@ mod tests {
                 "connection, capture, packet, time, sender, location, message, message_bytes, byte_offset, error, \
                  context_hex, likely_cause, peer_close_code, peer_reaction_ms",
             ),
-            ("violations", "connection, capture, packet, time, sender, rule, section, detail"),
+            (
+                "violations",
+                "connection, capture, packet, time, sender, rule, section, detail, peer_close_code, peer_reaction_ms",
+            ),
             (
                 "close_codes",
                 "code, name, kind, connections, share, closed_by_client, closed_by_server, closed_by_both, inferred, \

@@ -27,5 +27,6 @@ pub(super) fn columns<'a>() -> Vec<Field<'a>> {
             .null("It is no rule but a limit of the analysis"),
         Field::text("detail", |row| Some(Cow::Borrowed(&row.event.detail))).means("What was found, in a few words"),
     ]);
+    columns.extend(event::reaction_columns());
     columns
 }

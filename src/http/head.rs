@@ -71,6 +71,8 @@ pub struct Request {
     pub method: Box<str>,
     /// The request target: path and query.
     pub target: Box<str>,
+    /// The minor version of HTTP/1: 0 or 1.
+    pub minor_version: u8,
     /// Its fields.
     pub fields: Fields,
 }
@@ -93,6 +95,7 @@ impl Head for Request {
                 let head = Self {
                     method: request.method.unwrap_or_default().into(),
                     target: request.path.unwrap_or_default().into(),
+                    minor_version: request.version.unwrap_or_default(),
                     fields: Fields::from_parsed(request.headers),
                 };
                 Ok(Some((head, length)))

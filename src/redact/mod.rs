@@ -136,7 +136,8 @@ fn text_without_payload(text: &mut InvalidUtf8) {
 
 /// A detail is made for people, and any rule's may quote what was sent.
 fn violation_without_payload(violation: &mut Violation) {
-    let Violation { packet: _, time: _, sender: _, rule: _, detail } = violation;
+    let Violation { packet: _, time: _, sender: _, rule: _, detail, peer_close_code: _, peer_reaction_ms: _ } =
+        violation;
     *detail = Box::default();
 }
 

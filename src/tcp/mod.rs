@@ -64,6 +64,9 @@ pub struct FlowEnd {
     pub packet: PacketId,
     /// When that was captured.
     pub time: Timestamp,
+    /// How many bytes of the other direction its sender had acknowledged, as a stream offset; `None` where that is not
+    /// known.
+    pub acknowledged: Option<u64>,
 }
 
 /// What the tracker knows of a connection when it is over, or when the capture is.

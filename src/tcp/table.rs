@@ -428,12 +428,25 @@ impl<A: Application> Flow<A> {
             return;
         };
         let first = self.end.is_none();
-        let end = FlowEnd { sender: segment.direction, kind, packet: self.last, time: self.last_time };
+        let acknowledged = self.acknowledged_by(segment);
+        let end = FlowEnd { sender: segment.direction, kind, packet: self.last, time: self.last_time, acknowledged };
         let end = *self.end.get_or_insert(end);
         // A half-closed connection may live on for long; only its second end, or a reset, is the end of both.
         if kind == EndKind::Reset || (!first && end.sender != segment.direction) {
             ended.push_back((self.last_time, self.start.key));
         }
+    }
+
+    /// How many bytes of the other direction `segment` acknowledges.
+    fn acknowledged_by(&self, segment: &Segment) -> Option<u64> {
+        let State::Live(live) = &self.state else { return None };
+        let [low, high] = &live.directions;
+        let peer = match segment.direction {
+            Direction::FromLow => high,
+            Direction::FromHigh => low,
+        };
+        let acknowledges = segment.flags.has(Flags::ACK);
+        acknowledges.then(|| peer.offset_of(SequenceNumber(segment.acknowledgement))).flatten()
     }
 
     fn wake(&mut self) {

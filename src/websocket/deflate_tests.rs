@@ -26,7 +26,7 @@ impl Visitor<u64> for Log {
             Event::Message { text: true } => "text".to_owned(),
             Event::Message { text: false } => "binary".to_owned(),
             Event::Undecodable => "undecodable".to_owned(),
-            Event::InvalidText { message, bytes, fault } => {
+            Event::InvalidText { message, bytes, fault, .. } => {
                 let bytes = bytes.map_or_else(|| "unknown".to_owned(), |bytes| bytes.to_string());
                 format!("{message}: {} at {} of {bytes}, piece {}", fault.error.name(), fault.byte_offset, fault.mark)
             }

@@ -91,15 +91,13 @@ impl Header {
         let masked = second & 0x80 != 0;
         let mask = if masked { Some(*rest.first_chunk::<4>()?) } else { None };
         let size = bytes.len() - rest.len() + if masked { 4 } else { 0 };
-        Some(Self {
-            fin: first & 0x80 != 0,
-            reserved: first >> 4 & 0b111,
-            opcode: Opcode::from_bits(first),
-            mask,
-            payload,
-            minimal,
-            size,
-        })
+        let (fin, reserved, opcode) = Self::first_byte(first);
+        Some(Self { fin, reserved, opcode, mask, payload, minimal, size })
+    }
+
+    /// FIN, the reserved bits and the opcode, which are in the first byte.
+    pub(super) const fn first_byte(byte: u8) -> (bool, u8, Opcode) {
+        (byte & 0x80 != 0, byte >> 4 & 0b111, Opcode::from_bits(byte))
     }
 
     /// Whether the payload's length is one that a frame can have.

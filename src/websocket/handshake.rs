@@ -9,8 +9,9 @@ use crate::flow::PerRole;
 use crate::http::{Fields, Request, Response};
 use crate::limits;
 
+use super::extension::DeflateTerms;
 use super::frame::{Opcode, RSV1};
-use super::rule::Rule;
+use super::opening::{self, Fault};
 
 /// The extensions that were agreed upon, as far as they change frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -152,55 +153,34 @@ pub fn is_agreement(response: &Response) -> bool {
 /// What a client asked for, as far as the answer must fit it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Offer {
-    /// The `Sec-WebSocket-Key`.
+    /// The `Sec-WebSocket-Key`; `None` if there is none, or more than one.
     pub key: Option<Box<[u8]>>,
+    /// The `Sec-WebSocket-Version`.
+    pub version: Option<Box<[u8]>>,
     /// The subprotocols.
     pub protocols: Vec<Box<[u8]>>,
     /// The names of the extensions, in small letters.
     pub extensions: Vec<String>,
+    /// The terms of each offer of permessage-deflate, those that break no rule.
+    pub(super) deflate: Vec<DeflateTerms>,
+    /// The rules that the request breaks.
+    pub faults: Vec<Fault>,
 }
 
 impl Offer {
     /// The offer in an upgrade request.
     #[must_use]
     pub fn of(request: &Request) -> Self {
+        let fields = &request.fields;
+        let mut keys = fields.all("sec-websocket-key");
         Self {
-            key: request.fields.first("sec-websocket-key").map(Into::into),
-            protocols: request.fields.elements("sec-websocket-protocol").map(Into::into).collect(),
-            extensions: extension_names(&request.fields).collect(),
+            key: keys.next().filter(|_| keys.next().is_none()).map(Into::into),
+            version: fields.first("sec-websocket-version").map(Into::into),
+            protocols: fields.elements("sec-websocket-protocol").map(Into::into).collect(),
+            extensions: extension_names(fields).collect(),
+            deflate: opening::deflate_offers(fields),
+            faults: opening::faults_of_request(request),
         }
-    }
-
-    /// The rules of RFC 6455 section 4.2.2 that a 101 answer breaks, each with what was found.
-    #[must_use]
-    pub fn faults_of(&self, response: &Response) -> Vec<(Rule, String)> {
-        let fields = &response.fields;
-        let mut faults = Vec::new();
-        if !fields.has_token("upgrade", "websocket") {
-            faults.push((Rule::MissingUpgrade, found(fields.first("upgrade"))));
-        }
-        if !fields.has_token("connection", "upgrade") {
-            faults.push((Rule::MissingConnectionUpgrade, found(fields.first("connection"))));
-        }
-        match (fields.first("sec-websocket-accept"), &self.key) {
-            (None, _) => faults.push((Rule::MissingAccept, found(None))),
-            (Some(accept), Some(key)) if accept != accept_of(key).as_bytes() => {
-                let detail = format!("{}, expected {}", found(Some(accept)), accept_of(key));
-                faults.push((Rule::WrongAccept, detail));
-            }
-            (Some(_), _) => {}
-        }
-        for protocol in fields.elements("sec-websocket-protocol") {
-            if !self.protocols.iter().any(|offered| **offered == *protocol) {
-                faults.push((Rule::UnrequestedSubprotocol, found(Some(protocol))));
-            }
-        }
-        for name in extension_names(fields) {
-            if !self.extensions.contains(&name) {
-                faults.push((Rule::UnrequestedExtension, found(Some(name.as_bytes()))));
-            }
-        }
-        faults
     }
 }
 
@@ -211,7 +191,8 @@ pub fn accept_of(key: &[u8]) -> String {
     STANDARD.encode(digest)
 }
 
-fn extension_names(fields: &Fields) -> impl Iterator<Item = String> {
+/// The names of the extensions in `Sec-WebSocket-Extensions`, in small letters.
+pub(super) fn extension_names(fields: &Fields) -> impl Iterator<Item = String> {
     fields.elements("sec-websocket-extensions").map(extension_name)
 }
 
@@ -221,52 +202,19 @@ fn extension_name(element: &[u8]) -> String {
     String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase()
 }
 
-fn found(value: Option<&[u8]>) -> String {
-    value.map_or_else(|| "found none".into(), |value| format!("found {}", String::from_utf8_lossy(value)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::http::Head;
-
-    const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-    const GOOD: &str = "Upgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
-
-    fn offer(fields: &str) -> Offer {
-        let text = format!("GET /chat HTTP/1.1\r\nUpgrade: websocket\r\n{KEY}{fields}\r\n");
-        Offer::of(&Request::parse(text.as_bytes()).unwrap().unwrap().0)
-    }
 
     fn answer(fields: &str) -> Response {
         let text = format!("HTTP/1.1 101 Switching Protocols\r\n{fields}\r\n");
         Response::parse(text.as_bytes()).unwrap().unwrap().0
     }
 
-    fn broken(offered: &str, answered: &str) -> Vec<Rule> {
-        offer(offered).faults_of(&answer(answered)).into_iter().map(|(rule, _)| rule).collect()
-    }
-
     #[test]
     fn accept_is_that_of_the_rfc() {
         assert_eq!(accept_of(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-    }
-
-    #[test]
-    fn sound_answers_break_nothing() {
-        assert_eq!(broken("", GOOD), []);
-        let offered = "Sec-WebSocket-Protocol: a, b\r\nSec-WebSocket-Extensions: permessage-deflate; x=1, y\r\n";
-        let chosen = format!("{GOOD}Sec-WebSocket-Protocol: b\r\nSec-WebSocket-Extensions: Permessage-Deflate; z\r\n");
-        assert_eq!(broken(offered, &chosen), []);
-    }
-
-    #[test]
-    fn each_fault_of_an_answer_is_named() {
-        assert_eq!(broken("", "X: y\r\n"), [Rule::MissingUpgrade, Rule::MissingConnectionUpgrade, Rule::MissingAccept]);
-        let wrong = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n";
-        assert_eq!(broken("", wrong), [Rule::WrongAccept]);
-        let uninvited = format!("{GOOD}Sec-WebSocket-Protocol: z\r\nSec-WebSocket-Extensions: q\r\n");
-        assert_eq!(broken("", &uninvited), [Rule::UnrequestedSubprotocol, Rule::UnrequestedExtension]);
     }
 
     #[test]

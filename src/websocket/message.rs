@@ -13,6 +13,8 @@ use super::utf8::{InvalidText, TextCheck};
 pub(super) struct Message<M> {
     /// Its number, from 0.
     pub(super) number: u64,
+    /// The stream offset of its first byte of payload.
+    pub(super) begin: u64,
     pub(super) text: bool,
     /// Payload bytes so far.
     pub(super) bytes: u64,
@@ -58,11 +60,32 @@ pub(super) struct Verdict<M> {
     pub(super) breach: Option<Box<Breach<M>>>,
 }
 
+/// Where in the stream a message is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MessagePlace {
+    begin: u64,
+    compressed: bool,
+}
+
+impl MessagePlace {
+    /// The stream offset that the message's byte at `byte_offset` has at least. In a message of one frame that is not
+    /// compressed it is exact; headers of further frames push the byte back.
+    pub(super) const fn at_least(self, byte_offset: u64) -> u64 {
+        if self.compressed { self.begin } else { self.begin + byte_offset }
+    }
+}
+
 impl<M: Copy> Message<M> {
-    /// A message that begins. `checked` says that it is to be text, as far as it is not compressed in an unknown way.
-    pub(super) fn new(number: u64, text: bool, checked: bool) -> Self {
+    /// A message that begins, its payload at stream offset `begin`. `checked` says that it is to be text, as far as it is
+    /// not compressed in an unknown way.
+    pub(super) fn new(number: u64, begin: u64, text: bool, checked: bool) -> Self {
         let check = checked.then(TextCheck::default);
-        Self { number, text, bytes: 0, plain_bytes: 0, check, packing: Packing::Plain }
+        Self { number, begin, text, bytes: 0, plain_bytes: 0, check, packing: Packing::Plain }
+    }
+
+    /// Where in the stream it is.
+    pub(super) const fn place(&self) -> MessagePlace {
+        MessagePlace { begin: self.begin, compressed: !matches!(self.packing, Packing::Plain) }
     }
 
     /// What follows was made by `compressor`, until [`Self::end_compressed`].

@@ -14,10 +14,12 @@ mod conformance;
 mod decoder;
 #[cfg(test)]
 mod deflate_tests;
+mod extension;
 mod frame;
 pub mod handshake;
 mod inflate;
 mod message;
+pub mod opening;
 mod resync;
 mod rule;
 #[cfg(test)]

@@ -19,7 +19,6 @@ pub(crate) const NOON: i64 = 1_769_860_800_000_000_000;
 const MILLISECOND: i64 = 1_000_000;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// First bytes of frames: FIN and opcode.
 pub(crate) const TEXT: u8 = 0x81;
@@ -44,12 +43,22 @@ pub(crate) fn frame(sender: Role, first: u8, payload: &[u8]) -> Vec<u8> {
     }
     match sender {
         Role::Client => {
-            bytes.extend(MASK);
-            bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, key)| byte ^ key));
+            let mask = masking_key(&bytes, payload);
+            bytes.extend(mask);
+            bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
         }
         Role::Server => bytes.extend(payload),
     }
     bytes
+}
+
+/// A key that differs from frame to frame, as it must, unless they are the same.
+fn masking_key(header: &[u8], payload: &[u8]) -> [u8; 4] {
+    let mixed = header
+        .iter()
+        .chain(payload)
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    mixed.to_be_bytes()
 }
 
 /// A Close frame of `sender`.

@@ -13,7 +13,8 @@ fn handshake(record: &ConnectionRecord) -> (Handshake, Option<u16>) {
 fn request_and_answer_are_told() {
     let fields = "Origin: https://chat.example\r\nUser-Agent: tests/1\r\nSec-WebSocket-Protocol: chat, graph\r\n\
                   Sec-WebSocket-Extensions: permessage-deflate\r\n";
-    let agreed = "Sec-WebSocket-Protocol: graph\r\nSec-WebSocket-Extensions: permessage-deflate; a=1\r\n";
+    let agreed =
+        "Sec-WebSocket-Protocol: graph\r\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10\r\n";
     let conversation = Conversation::new().syn().client(request_head("/chat?room=1", fields));
     let found = record(conversation.server(answer_head(agreed)));
     assert_eq!(handshake(&found), (Handshake::Complete, Some(101)));
@@ -22,7 +23,7 @@ fn request_and_answer_are_told() {
     assert_eq!(found.request.origin.as_deref(), Some("https://chat.example"));
     assert_eq!(found.request.user_agent.as_deref(), Some("tests/1"));
     assert_eq!(found.response.subprotocol.as_deref(), Some("graph"));
-    assert_eq!(found.response.extensions.as_deref(), Some("permessage-deflate; a=1"));
+    assert_eq!(found.response.extensions.as_deref(), Some("permessage-deflate; server_max_window_bits=10"));
     assert_eq!((found.client.to_string(), found.server.to_string()), ("10.0.0.1:50000".into(), "10.0.0.2:80".into()));
 }
 

@@ -17,6 +17,7 @@ mod samples;
 mod tables;
 mod tls;
 mod verdicts;
+mod violations;
 
 use wsautopsy::analyze::{Analysis, Options, analyze};
 use wsautopsy::capture::Input;

@@ -67,5 +67,5 @@ fn reason_that_would_break_a_table_stays_in_its_cell() {
 #[test]
 fn table_without_rows_is_its_header() {
     let csv = csv(&Capture::of(Conversation::new().syn()), TableName::Violations);
-    assert_eq!(csv, "connection,capture,packet,time,sender,rule,section,detail\n");
+    assert_eq!(csv, "connection,capture,packet,time,sender,rule,section,detail,peer_close_code,peer_reaction_ms\n");
 }

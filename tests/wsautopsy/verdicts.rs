@@ -74,7 +74,7 @@ fn close_frames_carry_packet_reason_and_position() {
     assert_eq!(closes(&found), expected);
     assert_eq!(found.close_frames.iter().map(|close| close.packet.number).collect::<Vec<_>>(), [6, 8, 9]);
     assert_eq!(found.verdict.reply_ms, Some(2.0));
-    assert_eq!(violations(&found), ["server frame-after-close in 9"]);
+    assert_eq!(violations(&found), ["server second-close in 9"]);
 }
 
 #[test]
