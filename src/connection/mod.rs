@@ -16,6 +16,7 @@ mod negotiation;
 mod probe;
 mod record;
 mod session;
+mod split;
 
 pub use record::*;
 
