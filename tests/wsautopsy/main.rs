@@ -6,10 +6,12 @@ mod documentation;
 mod filters;
 mod formats;
 mod handshakes;
+mod invalid_utf8;
 mod layering;
 mod losses;
 mod properties;
 mod samples;
+mod specimens;
 mod tables;
 mod verdicts;
 

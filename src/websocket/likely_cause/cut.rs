@@ -6,7 +6,7 @@
 use super::{LikelyCause, Specimen, is_control};
 use crate::websocket::Utf8ErrorKind;
 
-/// Bytes of other text that must be there, where none of its characters shows that it is UTF-8.
+/// Bytes of other text that must be there.
 const PLAIN_TEXT_BYTES: usize = 4;
 
 /// The cause, if a cut character is all that is wrong.
@@ -57,17 +57,20 @@ fn is_of_a_text(character: &[u8]) -> bool {
 /// Whether the beginning of a character, between `before` and `after`, is of UTF-8 rather than of a legacy encoding.
 fn proves_utf8(before: &str, after: &str, character: &[u8], at_end: bool) -> bool {
     let others = before.len() + after.len();
+    if others < PLAIN_TEXT_BYTES {
+        return false;
+    }
     let seen = !before.is_ascii() || !after.is_ascii();
     let previous = before.chars().next_back();
     let beside = previous.is_some_and(|previous| !previous.is_ascii());
     let in_word = previous.is_some_and(|previous| previous.is_ascii_alphabetic());
     match character {
-        [_, second, ..] if in_word && !seen => others >= PLAIN_TEXT_BYTES && !is_sign(*second),
-        [_, _, ..] => seen || others >= PLAIN_TEXT_BYTES,
+        [_, second, ..] if in_word && !seen => !is_sign(*second),
+        [_, _, ..] => true,
         _ if !at_end => beside,
         [lead] => {
             let capital = previous.is_some_and(|previous| previous.is_ascii_uppercase());
-            seen || (others >= PLAIN_TEXT_BYTES && !capital && ends_no_word(*lead))
+            seen || (!capital && ends_no_word(*lead))
         }
         [] => false,
     }

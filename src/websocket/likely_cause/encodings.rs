@@ -13,6 +13,11 @@ use super::{LikelyCause, Specimen, is_control};
 const LETTERS: usize = 10;
 /// Letters outside ASCII that a Latin text must have to be of another code page than windows-1252.
 const LATIN_LETTERS: usize = 8;
+/// Evidence that a Latin text must have, in bits: a word of four letters.
+const LATIN_BITS: f64 = 11.5;
+/// Letters of German, French, Spanish, Italian, Portuguese and the languages of the North that are frequent there, and
+/// those of other code pages that stand in their place there.
+const COMMON_LETTERS: &str = "éèêàçüöäßñóíáúåøæãõÉÈÀÇÜÖÄÑÓÁÚÅØÆąęćłńśźżşğıİ";
 /// Characters of two bytes that a text of East Asia must have.
 const WIDE_CHARACTERS: usize = 8;
 
@@ -96,29 +101,72 @@ fn name(encoding: &'static Encoding, bytes: &[u8]) -> &'static str {
 /// Whether `text` is Latin, with at least `needed` letters outside ASCII, each of them in a word.
 fn is_latin(text: &str, needed: usize) -> bool {
     let characters: Vec<char> = text.chars().collect();
-    let (mut good, mut bad, mut doubtful, mut ascii) = (0, 0, 0, 0);
+    let mut seen = Latin::default();
     for (index, character) in characters.iter().enumerate() {
         let before = index.checked_sub(1).and_then(|index| characters.get(index)).copied();
         let after = characters.get(index + 1).copied();
+        seen.character(before, *character, after);
+    }
+    let enough = seen.good >= needed && seen.ascii >= 3 && seen.ascii >= seen.good && seen.bits >= LATIN_BITS;
+    // Few letters must be among those that the languages of Western Europe use most.
+    let usual = seen.common > 0 && (seen.good > 3 || seen.common == seen.good);
+    enough && usual && seen.bad * 20 <= seen.good && seen.doubtful * 4 <= seen.good
+}
+
+/// What a Latin text consists of.
+#[derive(Default)]
+struct Latin {
+    /// Letters outside ASCII that fit in their words.
+    good: usize,
+    /// Those of them that are frequent.
+    common: usize,
+    /// Characters that fit nowhere.
+    bad: usize,
+    /// Letters of Icelandic alone, which are others in other code pages.
+    doubtful: usize,
+    /// Letters of ASCII.
+    ascii: usize,
+    /// How seldom random bytes give such a text.
+    bits: f64,
+}
+
+impl Latin {
+    fn character(&mut self, before: Option<char>, character: char, after: Option<char>) {
         match character {
-            letter if letter.is_ascii_alphabetic() => ascii += 1,
-            letter if letter.is_ascii() => drop(letter),
-            'ð' | 'þ' | 'ý' | 'ÿ' | 'Ð' | 'Þ' | 'Ý' | 'Ÿ' => doubtful += 1,
-            letter if is_latin_letter(*letter) => match fits_in_word(before, *letter, after) {
-                Some(true) => good += 1,
-                Some(false) => bad += 1,
+            'a'..='z' => {
+                self.ascii += 1;
+                self.bits += 3.0;
+            }
+            'A'..='Z' => {
+                self.ascii += 1;
+                // Words of letters whose case is mixed are names in programs, and random.
+                let inside = before.is_some_and(char::is_lowercase);
+                self.bits += if inside { -2.0 } else { 1.0 };
+            }
+            _ if character.is_ascii() => {}
+            'ð' | 'þ' | 'ý' | 'ÿ' | 'Ð' | 'Þ' | 'Ý' | 'Ÿ' => self.doubtful += 1,
+            _ if is_latin_letter(character) => match fits_in_word(before, character, after) {
+                Some(true) => {
+                    self.good += 1;
+                    self.common += usize::from(COMMON_LETTERS.contains(character));
+                    self.bits += 2.5;
+                }
+                Some(false) => self.bad += 1,
                 None => {}
             },
-            sign => bad += usize::from(!is_sign(before, *sign, after)),
+            sign => self.bad += usize::from(!is_sign(before, sign, after)),
         }
     }
-    let enough = good >= needed && ascii >= 3 && ascii >= good;
-    enough && bad * 20 <= good && doubtful * 4 <= good
 }
 
 /// Whether a letter stands beside others of a fitting case; `None` if it stands alone.
 fn fits_in_word(before: Option<char>, letter: char, after: Option<char>) -> Option<bool> {
     let before = before.filter(|character| character.is_alphabetic());
+    // Few words have two such letters in a row.
+    let pair = |before: char| before == letter || matches!((before, letter), ('ß' | 'ç', _) | (_, 'ß'));
+    if letter <= '\u{ff}' && before.is_some_and(|before| !before.is_ascii() && before <= '\u{ff}' && !pair(before)) {
+        return Some(false);
+    }
     let after = after.filter(|character| character.is_alphabetic());
     match (before, after) {
         (None, None) => None,

@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(cause(b"\x82\xa4name\xa3Ann\xa2id\x07"), Some("msgpack"));
         assert_eq!(cause(b"\xa2\x64name\x63Ann\x62id\x07"), Some("cbor"));
         assert_eq!(cause(b"\x18\0\0\0\x02name\0\x04\0\0\0Ren\0\x08x\0\xff\0"), None, "no such boolean");
-        assert_eq!(cause(b"\x17\0\0\0\x01v\0\xcd\xcc\xcc\xcc\xcc\xcc\x14\x40\x08x\0\x01\0"), Some("bson"));
+        assert_eq!(cause(b"\x14\0\0\0\x01v\0\xcd\xcc\xcc\xcc\xcc\xcc\x14\x40\x08x\0\x01\0"), Some("bson"));
     }
 
     #[test]
