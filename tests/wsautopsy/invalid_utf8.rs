@@ -52,11 +52,6 @@ impl Confusion {
             match cause(&specimen.bytes) {
                 None => row.null += 1,
                 Some(answer) if is_right(&specimen, answer) => row.right += 1,
-                Some(answer)
-                    if std::env::var_os("DBG").is_some() && {
-                        eprintln!("WRONG {answer} {} {:?}", specimen.bytes.escape_ascii(), specimen.label);
-                        false
-                    } => {}
                 Some(answer) => *row.wrong.entry(answer).or_default() += 1,
             }
         }

@@ -6,8 +6,10 @@
 use super::{LikelyCause, Specimen, is_control};
 use crate::websocket::Utf8ErrorKind;
 
-/// Bytes of other text that must be there.
-const PLAIN_TEXT_BYTES: usize = 4;
+/// Bytes of other text that must be there if the text ends inside the character.
+const BYTES_BEFORE_END: usize = 4;
+/// The same if it goes on.
+const BYTES_AROUND: usize = 8;
 
 /// The cause, if a cut character is all that is wrong.
 pub(super) fn find(specimen: &Specimen<'_>) -> Option<LikelyCause> {
@@ -57,7 +59,7 @@ fn is_of_a_text(character: &[u8]) -> bool {
 /// Whether the beginning of a character, between `before` and `after`, is of UTF-8 rather than of a legacy encoding.
 fn proves_utf8(before: &str, after: &str, character: &[u8], at_end: bool) -> bool {
     let others = before.len() + after.len();
-    if others < PLAIN_TEXT_BYTES {
+    if others < if at_end { BYTES_BEFORE_END } else { BYTES_AROUND } {
         return false;
     }
     let seen = !before.is_ascii() || !after.is_ascii();
@@ -83,7 +85,7 @@ const fn is_sign(byte: u8) -> bool {
 
 /// Leads of characters that are, in windows-1252, capitals or letters that no word ends with.
 const fn ends_no_word(lead: u8) -> bool {
-    matches!(lead, 0xc2..=0xdf | 0xe2 | 0xf0)
+    matches!(lead, 0xc2..=0xde | 0xe2 | 0xf0)
 }
 
 #[cfg(test)]

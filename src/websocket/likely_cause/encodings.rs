@@ -141,7 +141,7 @@ impl Latin {
                 self.ascii += 1;
                 // Words of letters whose case is mixed are names in programs, and random.
                 let inside = before.is_some_and(char::is_lowercase);
-                self.bits += if inside { -2.0 } else { 1.0 };
+                self.bits += if inside { -4.0 } else { 1.0 };
             }
             _ if character.is_ascii() => {}
             'ð' | 'þ' | 'ý' | 'ÿ' | 'Ð' | 'Þ' | 'Ý' | 'Ÿ' => self.doubtful += 1,
@@ -170,6 +170,7 @@ fn fits_in_word(before: Option<char>, letter: char, after: Option<char>) -> Opti
     let after = after.filter(|character| character.is_alphabetic());
     match (before, after) {
         (None, None) => None,
+        (None, _) if letter == 'ß' => Some(false),
         // Capitals begin a word, or are among capitals.
         (Some(before), _) if letter.is_uppercase() => Some(before.is_uppercase()),
         (Some(before), Some(after)) => Some(!(before.is_uppercase() && after.is_uppercase())),

@@ -84,14 +84,17 @@ fn bits(text: &[char], width: f64) -> f64 {
     blocks.sort_unstable();
     let longest = blocks.chunk_by(|one, other| one == other).max_by_key(|run| run.len());
     let script = longest.and_then(|run| run.first()).copied();
+    // Korean has hardly a Chinese character today.
+    let count = |range: std::ops::RangeInclusive<char>| text.iter().filter(|one| range.contains(one)).count();
+    let korean = count('\u{ac00}'..='\u{d7a3}') > count('\u{4e00}'..='\u{9fff}');
     let (mut bits, mut strange) = (0.0, 0);
     for character in text {
         let possible: f64 = match u32::from(*character) {
             0..=0x7f => 97.0,
             0xa0..=0x24f => 432.0,
             0x2000..=0x206f | 0x3000..=0x30ff | 0xff00..=0xffef => 512.0,
-            0x4e00..=0x9fff => 20_992.0,
-            0xac00..=0xd7a3 => 11_172.0,
+            0x4e00..=0x9fff if !korean => 20_992.0,
+            0xac00..=0xd7a3 if korean => 11_172.0,
             0x1_f000..=0x1_faff => 2_816.0,
             code if Some(code >> 8) == script => 256.0,
             _ => {
@@ -105,7 +108,7 @@ fn bits(text: &[char], width: f64) -> f64 {
         return 0.0;
     }
     // The script was chosen after looking.
-    let chosen = if script.is_some() { 5.0 } else { 0.0 };
+    let chosen = if script.is_some() { 5.0 } else { 1.0 };
     bits - chosen
 }
 
