@@ -482,6 +482,27 @@ mod tests {
         assert_eq!(bad_before.end().map(|fault| fault.byte_offset), Some(3));
     }
 
+    #[test]
+    fn nothing_is_sampled_past_a_gap() {
+        let mut check = TextCheck::default();
+        check.piece(b"abc\xffde", 0);
+        check.gap();
+        check.piece(b"fgh", 10);
+        let fault = check.end().unwrap();
+        assert_eq!(fault.context(), b"abc\xffde");
+        assert!(!fault.sample.to_end);
+    }
+
+    #[test]
+    fn unfinished_character_is_kept_where_the_rest_is_valid() {
+        let unfinished = |text: &[u8]| check(&[text]).unwrap().unfinished;
+        assert_eq!(&*unfinished(b"5 \xe2\x82"), b"\xe2\x82");
+        assert_eq!(&*unfinished(b"\x82\xac each \xf0\x9f"), b"\xf0\x9f");
+        assert_eq!(&*unfinished(b"\x82\xac each"), b"");
+        assert_eq!(&*unfinished(b"\x82\xac \xff \xf0\x9f"), b"", "something else is wrong");
+        assert_eq!(&*unfinished(b"\x80\x80\x80\x80 \xf0\x9f"), b"", "no character has so many bytes");
+    }
+
     fn nearly_utf8() -> impl Strategy<Value = Vec<u8>> {
         let part = prop_oneof![
             any::<String>().prop_map(String::into_bytes),
@@ -511,6 +532,10 @@ mod tests {
             let expected = std::str::from_utf8(&bytes).err();
             prop_assert_eq!(fault.as_ref().map(|fault| fault.byte_offset), expected.map(|error| error.valid_up_to() as u64));
             prop_assert_eq!(fault.as_ref().map(|fault| &fault.sample), whole.as_ref().map(|fault| &fault.sample));
+            prop_assert_eq!(
+                fault.as_ref().map(|fault| &fault.unfinished),
+                whole.as_ref().map(|fault| &fault.unfinished)
+            );
             prop_assert_eq!(fault.as_ref().map(|fault| fault.error), whole.as_ref().map(|fault| fault.error));
             if let (Some(fault), Some(error)) = (fault, expected) {
                 prop_assert_eq!(fault.error == Utf8ErrorKind::Truncated, error.error_len().is_none());

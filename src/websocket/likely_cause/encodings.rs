@@ -216,7 +216,7 @@ fn is_of_one_script(text: &str) -> bool {
             bad += usize::from(!character.is_ascii() && !is_sign(before, character, None));
         } else {
             letters += 1;
-            words += usize::from(!before.is_some_and(|before| script(before) > 0));
+            words += usize::from(before.is_none_or(|before| script(before) == 0));
             let capital_inside = character.is_uppercase() && before.is_some_and(char::is_lowercase);
             bad += usize::from(capital_inside || (of > 0 && of != found));
             of = found;
@@ -254,7 +254,7 @@ fn is_common(encoding: &'static Encoding, lead: u8, trail: u8) -> bool {
     if encoding == SHIFT_JIS {
         matches!(lead, 0x81..=0x83 | 0x88..=0x97)
     } else if encoding == BIG5 {
-        matches!(lead, 0xa1..=0xa3 | 0xa4..=0xc6)
+        matches!(lead, 0xa1..=0xc6)
     } else if encoding == EUC_JP {
         matches!(lead, 0xa1 | 0xa3..=0xa5 | 0xb0..=0xcf)
     } else if encoding == EUC_KR {
