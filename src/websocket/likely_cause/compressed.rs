@@ -8,6 +8,9 @@ use crate::limits;
 /// Characters that must come out of bare data: half of all random bytes give an error before the tenth.
 const INFLATED_CHARACTERS: usize = 16;
 
+/// Bytes that bare data must have: few can stand for a long text, by chance too.
+const DEFLATED_BYTES: usize = 10;
+
 /// The cause, if the text inflates.
 pub(super) fn find(specimen: &Specimen<'_>) -> Option<LikelyCause> {
     // Compressed data has a byte that is not UTF-8 among the first few.
@@ -17,7 +20,7 @@ pub(super) fn find(specimen: &Specimen<'_>) -> Option<LikelyCause> {
     if is_zlib(specimen) {
         return Some(LikelyCause("zlib"));
     }
-    is_bare(specimen).then_some(LikelyCause("deflate"))
+    (specimen.start.len() >= DEFLATED_BYTES && is_bare(specimen)).then_some(LikelyCause("deflate"))
 }
 
 /// A header whose check fits, then data without an error; a short one must be whole, which the checksum shows.

@@ -8,7 +8,7 @@ use crate::websocket::Utf8ErrorKind;
 
 /// Bytes of other text that must be there if the text ends inside the character.
 const BYTES_BEFORE_END: usize = 4;
-/// The same if it goes on.
+/// The same if it goes on, or if only one byte of the character is there.
 const BYTES_AROUND: usize = 8;
 
 /// The cause, if a cut character is all that is wrong.
@@ -59,7 +59,7 @@ fn is_of_a_text(character: &[u8]) -> bool {
 /// Whether the beginning of a character, between `before` and `after`, is of UTF-8 rather than of a legacy encoding.
 fn proves_utf8(before: &str, after: &str, character: &[u8], at_end: bool) -> bool {
     let others = before.len() + after.len();
-    if others < if at_end { BYTES_BEFORE_END } else { BYTES_AROUND } {
+    if others < if at_end && character.len() > 1 { BYTES_BEFORE_END } else { BYTES_AROUND } {
         return false;
     }
     let seen = !before.is_ascii() || !after.is_ascii();

@@ -10,7 +10,7 @@ use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GBK, KOI8_R, KOI8_U, SHIFT_JIS
 use super::{LikelyCause, Specimen, is_control};
 
 /// Letters that a text in another script than Latin must have.
-const LETTERS: usize = 10;
+const LETTERS: usize = 16;
 /// Letters outside ASCII that a Latin text must have to be of another code page than windows-1252.
 const LATIN_LETTERS: usize = 8;
 /// Evidence that a Latin text must have, in bits: a word of four letters.

@@ -65,7 +65,7 @@ impl<'a> Cursor<'a> {
 
 /// `bytes` as text without controls.
 pub(super) fn text(bytes: &[u8]) -> Option<&str> {
-    std::str::from_utf8(bytes).ok().filter(|text| !text.bytes().any(super::super::is_control))
+    std::str::from_utf8(bytes).ok().filter(|text| !text.bytes().any(super::is_control))
 }
 
 fn could_be_text(bytes: &[u8]) -> bool {
