@@ -83,6 +83,9 @@ pub const RESYNC_FRAME_BYTES: u64 = 16 << 20;
 /// Bytes of a Close frame's body that are kept. RFC 6455 section 5.5 allows 125; what breaks that rule is still shown.
 pub const CLOSE_BODY_BYTES: usize = 4096;
 
+/// Bytes of a Close frame's reason: RFC 6455 section 5.5 allows a body of 125, two of which are the code.
+pub const CLOSE_REASON_BYTES: usize = 123;
+
 /// Bytes that are unmasked and validated at once: it fits the first-level cache with room to spare.
 pub const PIECE_BYTES: usize = 2 << 10;
 
@@ -102,6 +105,20 @@ pub const INFLATED_PER_BYTE: u64 = 128;
 
 /// Bytes before, and bytes from, the first bad byte that `context_hex` shows.
 pub const CONTEXT_BYTES: usize = 16;
+
+/// Bytes of a text's beginning that are remembered while it is valid, for the signature of what it is instead. They are
+/// part of every connection's memory; formats that are not text have a byte that is not UTF-8 before long.
+pub const TEXT_HEAD_BYTES: usize = 64;
+
+/// Bytes from the first bad one on that are kept until the text ends, to tell what it is instead. Encodings of short words
+/// show in a tenth of that; formats that are parsed have many fields in it.
+pub const TEXT_SAMPLE_BYTES: usize = 512;
+
+/// Bytes that the beginning of compressed data is inflated to, to see whether it is that.
+pub const INFLATED_SAMPLE_BYTES: usize = 4 << 10;
+
+/// Values within values that a binary format is followed into.
+pub const SAMPLE_DEPTH: usize = 16;
 
 /// Rows that one connection adds to one table. Later ones are counted, and one row of its own says so.
 pub const ROWS_PER_CONNECTION: usize = 1000;

@@ -3,11 +3,12 @@
 use crate::flow::{PerRole, Role};
 use crate::limits;
 use crate::tcp::Arrival;
-use crate::websocket::{Event, InvalidText, Rule, TextCheck, Visitor};
+use crate::websocket::{Event, InvalidText, LikelyCause, Rule, TextCheck, Visitor};
 
 use super::closing::{Closing, SeenClose};
 use super::reaction::Causes;
 use super::record::{CloseFrame, InvalidUtf8, Position, TextLocation, Violation};
+use super::split::Splits;
 
 /// Rows and counts of one connection.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ pub(super) struct Findings {
     pub(super) close_frames: Vec<CloseFrame>,
     pub(super) invalid_utf8: Vec<InvalidUtf8>,
     pub(super) invalid_utf8_count: u64,
+    /// Characters that are split between messages.
+    splits: PerRole<Splits>,
     pub(super) violations: Vec<Violation>,
     pub(super) violation_count: u64,
     /// Complete messages.
@@ -89,6 +92,17 @@ impl Findings {
             return;
         }
         self.causes.texts.push(Some(known));
+        let (longest, before) = match location {
+            TextLocation::TextMessage(_) => {
+                (None, self.splits.get_mut(sender).invalid(self.invalid_utf8.len(), &fault))
+            }
+            TextLocation::CloseReason => (Some(limits::CLOSE_REASON_BYTES), None),
+        };
+        if let Some(before) = before.and_then(|row| self.invalid_utf8.get_mut(row)) {
+            before.likely_cause = Some(LikelyCause::SPLIT_CHARACTER);
+        }
+        let likely_cause =
+            before.map_or_else(|| LikelyCause::of(&fault, longest), |_| Some(LikelyCause::SPLIT_CHARACTER));
         self.invalid_utf8.push(InvalidUtf8 {
             packet: fault.mark.packet,
             time: fault.mark.time,
@@ -97,7 +111,8 @@ impl Findings {
             message_bytes: bytes,
             byte_offset: fault.byte_offset,
             error: fault.error,
-            context: fault.context,
+            context: fault.context().into(),
+            likely_cause,
             peer_close_code: None,
             peer_reaction_ms: None,
         });
@@ -133,7 +148,12 @@ impl Visitor<Arrival> for OfSender<'_> {
     fn event(&mut self, end: u64, at: Arrival, event: Event<'_, Arrival>) {
         let (findings, sender) = (&mut *self.findings, self.sender);
         match event {
-            Event::Message { .. } => *findings.messages.get_mut(sender) += 1,
+            Event::Message { text } => {
+                *findings.messages.get_mut(sender) += 1;
+                if text {
+                    findings.splits.get_mut(sender).message();
+                }
+            }
             Event::Undecodable => findings.undecodable_messages += 1,
             Event::Violation { rule, detail } => findings.violation_from(sender, &at, rule, detail, Some(end)),
             Event::InvalidText { message, bytes, offset, fault } => {

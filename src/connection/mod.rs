@@ -20,6 +20,7 @@ mod reaction;
 mod record;
 mod secure;
 mod session;
+mod split;
 mod tls_failure;
 
 pub use record::*;

@@ -5,7 +5,7 @@
 use crate::close_code::CloseCode;
 use crate::flow::{Endpoint, PacketId, PerRole, Role, Timestamp};
 use crate::tcp::FlowSpan;
-use crate::websocket::{Rule, Utf8ErrorKind};
+use crate::websocket::{LikelyCause, Rule, Utf8ErrorKind};
 
 /// One WebSocket connection, or one attempt to open one.
 #[derive(Clone, Debug)]
@@ -311,6 +311,8 @@ pub struct InvalidUtf8 {
     pub error: Utf8ErrorKind,
     /// Up to [`crate::limits::CONTEXT_BYTES`] bytes before the first bad byte and as many from it on.
     pub context: Box<[u8]>,
+    /// What the text looks like instead; `None` if nothing fits better than chance.
+    pub likely_cause: Option<LikelyCause>,
     /// The code of the Close frame that the peer sent once it had received this, 1005 if that was empty; `None` if it
     /// sent none.
     pub peer_close_code: Option<CloseCode>,

@@ -8,6 +8,7 @@ use super::event::{self, EventRow};
 use super::schema::{self, Column};
 use crate::analyze::Analysis;
 use crate::connection::{InvalidUtf8, TextLocation};
+use crate::websocket::LikelyCause;
 
 /// The table of `analysis`.
 pub(super) fn table(analysis: &Analysis) -> PolarsResult<DataFrame> {
@@ -57,8 +58,9 @@ fn place_columns<'a>() -> [Field<'a>; 6] {
 
 /// What may have caused it.
 fn cause_column<'a>() -> Field<'a> {
-    Field::word("likely_cause", |_| None)
-        .means("What the bytes look like instead, such as `windows-1252`")
+    Field::word("likely_cause", |row| row.event.likely_cause.map(LikelyCause::name))
+        .means("What the bytes look like instead, such as `windows-1252`, `gzip` or `truncated-character`")
+        .source("`docs/invalid-utf8.md`")
         .null("Nothing fits better than chance")
 }
 

@@ -173,6 +173,7 @@ impl ConnectionBuilder {
             byte_offset: 3,
             error: Utf8ErrorKind::MissingContinuation,
             context: Box::from(*b"caf\xe9 \r\n"),
+            likely_cause: None,
             peer_close_code: Some(CloseCode(1007)),
             peer_reaction_ms: Some(1.25),
         });

@@ -130,6 +130,8 @@ fn text_without_payload(text: &mut InvalidUtf8) {
         context,
         peer_close_code: _,
         peer_reaction_ms: _,
+        // A kind of text, not the text.
+        likely_cause: _,
     } = text;
     *context = Box::default();
 }

@@ -4,7 +4,7 @@
 //! so that memory does not grow with the size of a message.
 //!
 //! ```text
-//!   Decoder: frames (frame) ─▶ messages ─▶ (inflate) ─▶ text (utf8)
+//!   Decoder: frames (frame) ─▶ messages ─▶ (inflate) ─▶ text (utf8), if invalid what else (likely_cause)
 //!      │            └──────▶ Close bodies (close)
 //!      └── after a gap that hid a header: the next believable frame (resync)
 //! ```
@@ -18,6 +18,7 @@ mod extension;
 mod frame;
 pub mod handshake;
 mod inflate;
+mod likely_cause;
 mod message;
 pub mod opening;
 mod resync;
@@ -30,6 +31,7 @@ pub use close::CloseBody;
 pub use decoder::{Decoder, Event, Visitor};
 pub use frame::{Header, MAX_HEADER, Opcode, RSV1, unmask};
 pub use handshake::{Compressor, Deflate, Extensions};
+pub use likely_cause::LikelyCause;
 pub use resync::{Found, Search};
 pub use rule::Rule;
-pub use utf8::{InvalidText, TextCheck, Utf8ErrorKind};
+pub use utf8::{InvalidText, Sample, TextCheck, Utf8ErrorKind};

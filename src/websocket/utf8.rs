@@ -1,8 +1,8 @@
 //! Text that comes in pieces: is it UTF-8, and if not, where and how not.
 //!
 //! In come pieces of a message, each with a mark of the caller's that tells where it came from; out goes at most one
-//! [`InvalidText`], with the mark of the piece that holds the first bad byte. Nothing of the text is stored but the few
-//! bytes around the fault.
+//! [`InvalidText`], with the mark of the piece that holds the first bad byte. Nothing of the text is stored but a few bytes of
+//! its beginning while it is valid, and a sample of fixed size once it is not.
 
 use crate::limits;
 
@@ -66,8 +66,48 @@ pub struct InvalidText<M> {
     pub mark: M,
     /// What is wrong there.
     pub error: Utf8ErrorKind,
+    /// What was kept of the text.
+    pub sample: Sample,
+    /// The beginning of a character that the text ends with, if that and the end of a character at the text's beginning
+    /// are all that is wrong with it; empty otherwise.
+    pub unfinished: Box<[u8]>,
+}
+
+/// What is kept of a text that is not UTF-8. It does not depend on the pieces in which the text came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The first [`limits::TEXT_HEAD_BYTES`] bytes, or fewer if the first bad byte comes sooner.
+    pub head: Box<[u8]>,
+    /// Up to [`limits::CONTEXT_BYTES`] bytes before the first bad one, and up to [`limits::TEXT_SAMPLE_BYTES`] from it on.
+    pub window: Box<[u8]>,
+    /// How many bytes of the window come before the first bad one.
+    pub before: usize,
+    /// Whether the window goes to the end of the text.
+    pub to_end: bool,
+}
+
+impl<M> InvalidText<M> {
     /// Up to [`limits::CONTEXT_BYTES`] bytes before the first bad byte and as many from it on.
-    pub context: Box<[u8]>,
+    #[must_use]
+    pub fn context(&self) -> &[u8] {
+        let Sample { window, before, .. } = &self.sample;
+        window.get(..before + limits::CONTEXT_BYTES).unwrap_or(window)
+    }
+
+    /// The continuation bytes that the text begins with.
+    #[must_use]
+    pub fn leading_continuation(&self) -> &[u8] {
+        let window = &*self.sample.window;
+        let count = match self.byte_offset {
+            0 => continuation_bytes(window),
+            _ => 0,
+        };
+        window.get(..count).unwrap_or_default()
+    }
+}
+
+pub(super) fn continuation_bytes(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| matches!(byte, 0x80..=0xbf)).count()
 }
 
 /// Checks one text.
@@ -92,6 +132,8 @@ struct Progress<M> {
     valid: u64,
     /// The beginning of a character that goes on in the next piece.
     carry: Carry<M>,
+    /// The first of the valid bytes.
+    head: Head,
     /// The last of the valid bytes.
     tail: Tail,
 }
@@ -104,6 +146,12 @@ struct Carry<M> {
     mark: M,
 }
 
+#[derive(Debug)]
+struct Head {
+    bytes: [u8; limits::TEXT_HEAD_BYTES],
+    length: u8,
+}
+
 #[derive(Debug, Default)]
 struct Tail {
     bytes: [u8; limits::CONTEXT_BYTES],
@@ -113,9 +161,21 @@ struct Tail {
 #[derive(Debug)]
 struct Found<M> {
     fault: InvalidText<M>,
-    context: Vec<u8>,
-    /// How long the context is to become.
+    window: Vec<u8>,
+    /// How long the window is to become; less if bytes are missing.
     wanted: usize,
+    rest: Rest<M>,
+}
+
+/// What follows the fault.
+#[derive(Debug)]
+enum Rest<M> {
+    /// The text has begun with so many continuation bytes and nothing else yet.
+    Leading(usize),
+    /// It began with no more of them than a character has; valid from there on.
+    Valid(Progress<M>),
+    /// Anything else.
+    Other,
 }
 
 impl<M> Default for TextCheck<M> {
@@ -129,7 +189,7 @@ impl<M: Copy> TextCheck<M> {
     pub fn piece(&mut self, piece: &[u8], mark: M) {
         match &mut self.state {
             State::Unverifiable => {}
-            State::Found(found) => found.extend(piece),
+            State::Found(found) => found.extend(piece, mark),
             State::Checking(progress) => {
                 let progress = progress.get_or_insert_with(|| Progress::new(mark));
                 if let Some(found) = progress.piece(piece, mark) {
@@ -152,8 +212,9 @@ impl<M: Copy> TextCheck<M> {
 
     /// Bytes are missing here: what was found before stays proved, but no more can be.
     pub fn gap(&mut self) {
-        if !matches!(self.state, State::Found(_)) {
-            self.state = State::Unverifiable;
+        match &mut self.state {
+            State::Found(found) => found.gap(),
+            State::Checking(_) | State::Unverifiable => self.state = State::Unverifiable,
         }
     }
 
@@ -162,8 +223,8 @@ impl<M: Copy> TextCheck<M> {
     pub fn end(self) -> Option<InvalidText<M>> {
         match self.state {
             State::Unverifiable => None,
-            State::Checking(progress) => progress?.end().map(|found| found.finish()),
-            State::Found(found) => Some(found.finish()),
+            State::Checking(progress) => progress?.end().map(|found| found.finish(true)),
+            State::Found(found) => Some(found.finish(true)),
         }
     }
 
@@ -171,7 +232,7 @@ impl<M: Copy> TextCheck<M> {
     #[must_use]
     pub fn abandon(self) -> Option<InvalidText<M>> {
         match self.state {
-            State::Found(found) => Some(found.finish()),
+            State::Found(found) => Some(found.finish(false)),
             State::Checking(_) | State::Unverifiable => None,
         }
     }
@@ -179,13 +240,13 @@ impl<M: Copy> TextCheck<M> {
 
 impl<M: Copy> Progress<M> {
     fn new(mark: M) -> Self {
-        Self { valid: 0, carry: Carry::of(&[], mark), tail: Tail::default() }
+        Self { valid: 0, carry: Carry::of(&[], mark), head: Head::default(), tail: Tail::default() }
     }
 
     fn piece(&mut self, piece: &[u8], mark: M) -> Option<Box<Found<M>>> {
         let mut rest = piece;
         if self.carry.length > 0 {
-            match self.complete_carry(piece) {
+            match self.complete_carry(piece, mark) {
                 Ok(used) => rest = piece.get(used..).unwrap_or_default(),
                 Err(found) => return Some(found),
             }
@@ -204,7 +265,7 @@ impl<M: Copy> Progress<M> {
     }
 
     /// Completes the character that began in an earlier piece: how many bytes of this piece it took.
-    fn complete_carry(&mut self, piece: &[u8]) -> Result<usize, Box<Found<M>>> {
+    fn complete_carry(&mut self, piece: &[u8], mark: M) -> Result<usize, Box<Found<M>>> {
         let carried = self.carry.length as usize;
         let mut character = [0; 6];
         let mut length = 0;
@@ -219,7 +280,7 @@ impl<M: Copy> Progress<M> {
             Err(error) if error.valid_up_to() > 0 => error.valid_up_to(),
             Err(error) if error.error_len().is_some() => {
                 let mut found = self.fault(character, self.carry.mark);
-                found.extend(piece.get(length - carried..).unwrap_or_default());
+                found.extend(piece.get(length - carried..).unwrap_or_default(), mark);
                 return Err(found);
             }
             Err(_) => {
@@ -234,18 +295,21 @@ impl<M: Copy> Progress<M> {
 
     fn accept(&mut self, good: &[u8]) {
         self.valid += good.len() as u64;
+        self.head.push(good);
         self.tail.push(good);
     }
 
     /// The fault at the beginning of `bad`.
     fn fault(&self, bad: &[u8], mark: M) -> Box<Found<M>> {
-        let mut context = Vec::with_capacity(2 * limits::CONTEXT_BYTES);
-        context.extend_from_slice(self.tail.get());
-        let wanted = context.len() + limits::CONTEXT_BYTES;
+        let before = self.tail.get().len();
+        let mut window = Vec::with_capacity(before + limits::CONTEXT_BYTES);
+        window.extend_from_slice(self.tail.get());
+        let sample = Sample { head: self.head.get().into(), window: Box::default(), before, to_end: true };
         let error = Utf8ErrorKind::of(bad);
-        let fault = InvalidText { byte_offset: self.valid, mark, error, context: Box::default() };
-        let mut found = Box::new(Found { fault, context, wanted });
-        found.extend(bad);
+        let fault = InvalidText { byte_offset: self.valid, mark, error, sample, unfinished: Box::default() };
+        let rest = if self.valid == 0 { Rest::Leading(0) } else { Rest::Other };
+        let mut found = Box::new(Found { fault, window, wanted: before + limits::TEXT_SAMPLE_BYTES, rest });
+        found.extend(bad, mark);
         found
     }
 
@@ -256,6 +320,7 @@ impl<M: Copy> Progress<M> {
         }
         let mut found = self.fault(carried, self.carry.mark);
         found.fault.error = Utf8ErrorKind::Truncated;
+        found.fault.unfinished = carried.into();
         Some(found)
     }
 }
@@ -268,6 +333,28 @@ impl<M> Carry<M> {
             carry.length += 1;
         }
         carry
+    }
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self { bytes: [0; limits::TEXT_HEAD_BYTES], length: 0 }
+    }
+}
+
+impl Head {
+    fn get(&self) -> &[u8] {
+        self.bytes.get(..self.length as usize).unwrap_or_default()
+    }
+
+    fn push(&mut self, good: &[u8]) {
+        let room = self.bytes.get_mut(self.length as usize..).unwrap_or_default();
+        let count = room.len().min(good.len());
+        if let (Some(slots), Some(first)) = (room.get_mut(..count), good.get(..count)) {
+            slots.copy_from_slice(first);
+        }
+        // At most TEXT_HEAD_BYTES, which fits.
+        self.length += count as u8;
     }
 }
 
@@ -288,14 +375,53 @@ impl Tail {
     }
 }
 
-impl<M> Found<M> {
-    fn extend(&mut self, bytes: &[u8]) {
-        let missing = self.wanted - self.context.len();
-        self.context.extend(bytes.iter().take(missing));
+impl<M: Copy> Found<M> {
+    fn extend(&mut self, bytes: &[u8], mark: M) {
+        let missing = self.wanted.saturating_sub(self.window.len());
+        self.window.extend(bytes.iter().take(missing));
+        self.fault.sample.to_end &= bytes.len() <= missing;
+        self.follow(bytes, mark);
     }
 
-    fn finish(mut self) -> InvalidText<M> {
-        self.fault.context = self.context.into();
+    /// Looks whether the rest of the text is valid.
+    fn follow(&mut self, bytes: &[u8], mark: M) {
+        match &mut self.rest {
+            Rest::Other => {}
+            Rest::Leading(before) => {
+                let more = continuation_bytes(bytes);
+                *before += more;
+                let rest = bytes.get(more..).unwrap_or_default();
+                match *before {
+                    1..=3 if rest.is_empty() => {}
+                    1..=3 => {
+                        self.rest = Rest::Valid(Progress::new(mark));
+                        self.follow(rest, mark);
+                    }
+                    _ => self.rest = Rest::Other,
+                }
+            }
+            Rest::Valid(progress) => {
+                if progress.piece(bytes, mark).is_some() {
+                    self.rest = Rest::Other;
+                }
+            }
+        }
+    }
+
+    /// Bytes are missing here, so that nothing that comes later can be put in its place.
+    fn gap(&mut self) {
+        self.wanted = 0;
+        self.rest = Rest::Other;
+    }
+
+    /// The text is over; `ended` if it came to its own end.
+    fn finish(mut self, ended: bool) -> InvalidText<M> {
+        self.fault.sample.to_end &= ended && self.wanted > 0;
+        self.fault.sample.window = self.window.into();
+        if let (true, Rest::Valid(progress)) = (ended, &self.rest) {
+            let carry = &progress.carry;
+            self.fault.unfinished = carry.bytes.get(..carry.length as usize).unwrap_or_default().into();
+        }
         self.fault
     }
 }
@@ -340,7 +466,7 @@ mod tests {
         let fault = check(&[b"0123456789abcdef0123", b"4567\xff", b"89abcdefghijklmnopq"]).unwrap();
         assert_eq!(fault.byte_offset, 24);
         assert_eq!(fault.mark, 20, "the second piece holds it");
-        assert_eq!(&*fault.context, b"89abcdef01234567\xff89abcdefghijklm");
+        assert_eq!(fault.context(), b"89abcdef01234567\xff89abcdefghijklm");
     }
 
     #[test]
@@ -354,6 +480,27 @@ mod tests {
         bad_before.piece(b"abc\xff", 0);
         bad_before.gap();
         assert_eq!(bad_before.end().map(|fault| fault.byte_offset), Some(3));
+    }
+
+    #[test]
+    fn nothing_is_sampled_past_a_gap() {
+        let mut check = TextCheck::default();
+        check.piece(b"abc\xffde", 0);
+        check.gap();
+        check.piece(b"fgh", 10);
+        let fault = check.end().unwrap();
+        assert_eq!(fault.context(), b"abc\xffde");
+        assert!(!fault.sample.to_end);
+    }
+
+    #[test]
+    fn unfinished_character_is_kept_where_the_rest_is_valid() {
+        let unfinished = |text: &[u8]| check(&[text]).unwrap().unfinished;
+        assert_eq!(&*unfinished(b"5 \xe2\x82"), b"\xe2\x82");
+        assert_eq!(&*unfinished(b"\x82\xac each \xf0\x9f"), b"\xf0\x9f");
+        assert_eq!(&*unfinished(b"\x82\xac each"), b"");
+        assert_eq!(&*unfinished(b"\x82\xac \xff \xf0\x9f"), b"", "something else is wrong");
+        assert_eq!(&*unfinished(b"\x80\x80\x80\x80 \xf0\x9f"), b"", "no character has so many bytes");
     }
 
     fn nearly_utf8() -> impl Strategy<Value = Vec<u8>> {
@@ -384,7 +531,11 @@ mod tests {
             let whole = check(&[&bytes]);
             let expected = std::str::from_utf8(&bytes).err();
             prop_assert_eq!(fault.as_ref().map(|fault| fault.byte_offset), expected.map(|error| error.valid_up_to() as u64));
-            prop_assert_eq!(fault.as_ref().map(|fault| &fault.context), whole.as_ref().map(|fault| &fault.context));
+            prop_assert_eq!(fault.as_ref().map(|fault| &fault.sample), whole.as_ref().map(|fault| &fault.sample));
+            prop_assert_eq!(
+                fault.as_ref().map(|fault| &fault.unfinished),
+                whole.as_ref().map(|fault| &fault.unfinished)
+            );
             prop_assert_eq!(fault.as_ref().map(|fault| fault.error), whole.as_ref().map(|fault| fault.error));
             if let (Some(fault), Some(error)) = (fault, expected) {
                 prop_assert_eq!(fault.error == Utf8ErrorKind::Truncated, error.error_len().is_none());
@@ -397,7 +548,7 @@ mod tests {
                 prop_assert_eq!(Some(fault.mark), holder);
                 let bad = error.valid_up_to();
                 let context = &bytes[bad.saturating_sub(16)..bytes.len().min(bad + 16)];
-                prop_assert_eq!(&*fault.context, context);
+                prop_assert_eq!(fault.context(), context);
             }
         }
     }

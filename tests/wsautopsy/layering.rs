@@ -23,8 +23,10 @@ const PIPELINE: [&str; 12] = [
 ];
 
 /// Libraries with one user each.
-const LIBRARIES: [(&str, &[&str]); 5] = [
+const LIBRARIES: [(&str, &[&str]); 7] = [
     ("pcap_parser", &["src/capture/"]),
+    ("chardetng", &["src/websocket/likely_cause/"]),
+    ("encoding_rs", &["src/websocket/likely_cause/"]),
     ("etherparse", &["src/packet/"]),
     // An error of the tables keeps what polars says.
     ("polars", &["src/dataframe/", "src/error.rs"]),
