@@ -9,10 +9,11 @@ mod checksum;
 mod reassembler;
 mod sequence;
 mod table;
+mod waiting;
 
 use crate::flow::{Direction, FlowKey, PacketId, Timestamp};
 
-pub use reassembler::{Reassembler, Sink};
+pub use reassembler::{KnownFin, Reassembler, Sink};
 pub use sequence::SequenceNumber;
 pub use table::FlowTable;
 
@@ -53,17 +54,39 @@ pub enum EndKind {
     Reset,
 }
 
-/// The first FIN or RST of a connection.
+/// The first FIN or RST of a connection. Of two FINs the first is the one that the other acknowledged, if one did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowEnd {
     /// Who sent it.
     pub sender: Direction,
     /// Which it was.
     pub kind: EndKind,
-    /// The packet.
+    /// The packet; of a FIN that is not in the capture, the FIN or RST that acknowledged it.
     pub packet: PacketId,
     /// When that was captured.
     pub time: Timestamp,
+}
+
+/// What is known of the end of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DirectionEnd {
+    /// Nothing more comes: the FIN was captured or acknowledged, the connection was reset, or the end that had not sent a
+    /// FIN has vanished (see [`crate::limits::VANISHED_NANOS`]).
+    pub over: bool,
+    /// The last byte that was told as missing is the FIN, which has a sequence number but is no byte.
+    pub fin_in_gap: bool,
+}
+
+impl FlowSummary {
+    /// How what `direction` carries ended.
+    #[must_use]
+    pub const fn end_of(&self, direction: Direction) -> DirectionEnd {
+        let [low, high] = self.directions;
+        match direction {
+            Direction::FromLow => low,
+            Direction::FromHigh => high,
+        }
+    }
 }
 
 /// What the tracker knows of a connection when it is over, or when the capture is.
@@ -71,6 +94,8 @@ pub struct FlowEnd {
 pub struct FlowSummary {
     /// The first FIN or RST; `None` if the connection's end is not in the capture.
     pub end: Option<FlowEnd>,
+    /// How what each end sends ended: of [`Direction::FromLow`], then of [`Direction::FromHigh`].
+    pub directions: [DirectionEnd; 2],
     /// The last packet of the connection.
     pub last_packet: PacketId,
     /// When that was captured.

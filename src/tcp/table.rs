@@ -24,7 +24,8 @@ use crate::packet::{Flags, Quoted, Segment};
 
 use super::checksum::{Experience, checksum};
 use super::{
-    Application, Arrival, EndKind, FlowEnd, FlowStart, FlowSummary, Interest, Reassembler, SequenceNumber, Sink,
+    Application, Arrival, DirectionEnd, EndKind, FlowEnd, FlowStart, FlowSummary, Interest, KnownFin, Reassembler,
+    SequenceNumber, Sink,
 };
 
 /// The connections of one shard, each with its application.
@@ -45,7 +46,7 @@ struct Flow<A> {
     initial: [Option<SequenceNumber>; 2],
     /// Per direction, the network that it was captured in; `None` while no segment of it was seen.
     scopes: [Option<u32>; 2],
-    end: Option<FlowEnd>,
+    end: Option<Ending>,
     checksums: [Experience; 2],
     /// The file in which it was last seen, looked into or not.
     file: u32,
@@ -57,6 +58,20 @@ struct Flow<A> {
     /// Segments were left out since the last one that was looked into, or none was seen yet.
     left_out: bool,
     state: State<A>,
+}
+
+/// The first FIN or RST that was captured, and what tells whether it was the first that was sent.
+#[derive(Clone, Copy)]
+struct Ending {
+    end: FlowEnd,
+    /// What its sender had received by then; `None` without an ACK.
+    heard: Option<SequenceNumber>,
+    /// The other end has sent something since.
+    answered: bool,
+    /// There was a RST, this one or a later one.
+    reset: bool,
+    /// Both ends have sent a FIN, and they are in the capture.
+    both: bool,
 }
 
 enum State<A> {
@@ -177,7 +192,7 @@ impl<A: Application> FlowTable<A> {
             let hash = self.hasher.hash_one(key);
             // The ports may be in use again: then the newer connection has an end of its own, or none yet.
             let over = |flow: &Flow<A>| {
-                flow.start.key == key && flow.is_live() && flow.end.is_some_and(|end| end.time <= ended_at)
+                flow.start.key == key && flow.is_live() && flow.end.is_some_and(|ending| ending.end.time <= ended_at)
             };
             if let Some(flow) = self.flows.find_mut(hash, over) {
                 flow.close(&mut self.output);
@@ -323,10 +338,11 @@ impl<A: Application> Flow<A> {
             State::Finished => return Reuse::SameConversation,
             State::Silent | State::Ignored => return Reuse::None,
         };
-        let over = self.end.is_some_and(|end| end.kind == EndKind::Reset)
-            || live.directions.iter().all(Reassembler::is_finished);
-        let far = live.directions[index(segment.direction)].is_far_from(sequence, limits::STRAGGLER_BYTES);
-        if over && far { Reuse::SameConversation } else { Reuse::None }
+        if live.is_of_another_connection(segment, self.end.is_some_and(|ending| ending.reset)) {
+            Reuse::SameConversation
+        } else {
+            Reuse::None
+        }
     }
 
     fn take(
@@ -384,6 +400,7 @@ impl<A: Application> Flow<A> {
             self.wake();
         }
         let State::Live(live) = &mut self.state else { return };
+        live.set_captured(&self.scopes);
         live.segment(segment, payload, self.last, self.last_time, output);
         if live.listener.interest == Interest::Ignore {
             self.state = State::Ignored;
@@ -419,13 +436,29 @@ impl<A: Application> Flow<A> {
         } else if segment.flags.has(Flags::FIN) {
             EndKind::Fin
         } else {
+            if let Some(ending) = &mut self.end {
+                ending.answered |= ending.end.sender != segment.direction;
+            }
             return;
         };
         let first = self.end.is_none();
+        let reset = kind == EndKind::Reset;
         let end = FlowEnd { sender: segment.direction, kind, packet: self.last, time: self.last_time };
-        let end = *self.end.get_or_insert(end);
+        let heard = segment.flags.has(Flags::ACK).then_some(SequenceNumber(segment.acknowledgement));
+        let ending = self.end.get_or_insert(Ending { end, heard, answered: false, reset, both: false });
+        let other = ending.end.sender != segment.direction;
+        ending.answered |= other;
+        ending.reset |= reset;
+        if other && !reset && ending.end.kind == EndKind::Fin {
+            ending.both = true;
+            // The two were recorded in the wrong order.
+            let length = segment.payload.end - segment.payload.start + segment.cut + 1;
+            if ending.heard == Some(SequenceNumber(segment.sequence).plus(length)) {
+                (ending.end, ending.heard) = (end, heard);
+            }
+        }
         // A half-closed connection may live on for long; only its second end, or a reset, is the end of both.
-        if kind == EndKind::Reset || (!first && end.sender != segment.direction) {
+        if reset || (!first && other) {
             ended.push_back((self.last_time, self.start.key));
         }
     }
@@ -444,7 +477,7 @@ impl<A: Application> Flow<A> {
     fn close(&mut self, output: &mut A::Output) {
         let state = std::mem::replace(&mut self.state, State::Finished);
         if let State::Live(live) = state {
-            live.finish(&FlowSummary { end: self.end, last_packet: self.last, last_time: self.last_time }, output);
+            live.finish(self.end, self.last, self.last_time, output);
         }
     }
 
@@ -454,6 +487,35 @@ impl<A: Application> Flow<A> {
 }
 
 impl<A: Application> Live<A> {
+    /// Tells which directions were captured at all, by the networks that they were captured in.
+    fn set_captured(&mut self, scopes: &[Option<u32>; 2]) {
+        for (direction, scope) in self.directions.iter_mut().zip(scopes) {
+            direction.set_captured(scope.is_some());
+        }
+    }
+
+    /// Whether a segment with payload is of a later connection on the same ports, by its numbers. `reset` says that this
+    /// one has ended with a RST.
+    fn is_of_another_connection(&self, segment: &Segment, reset: bool) -> bool {
+        let this = index(segment.direction);
+        let (own, peer) = (&self.directions[this], &self.directions[1 - this]);
+        let sent = own.distance_to(SequenceNumber(segment.sequence));
+        let near = sent.unsigned_abs() <= u64::from(limits::STRAGGLER_BYTES);
+        let finished = self.directions.iter().all(Reassembler::is_finished);
+        if finished || reset {
+            // Nothing follows a FIN, but something may have been under way when the RST was sent.
+            return !near || (finished && sent > 0);
+        }
+        if near || !segment.flags.has(Flags::ACK) {
+            return false;
+        }
+        // Where the capture has paused, both numbers may have gone on, but neither goes back or beyond the window.
+        let heard = peer.distance_to(SequenceNumber(segment.acknowledgement));
+        let possible = -i64::from(limits::STRAGGLER_BYTES)..=limits::WINDOW_BYTES.cast_signed();
+        let heard_near = heard.unsigned_abs() <= u64::from(limits::STRAGGLER_BYTES);
+        !heard_near && !(possible.contains(&sent) && possible.contains(&heard))
+    }
+
     fn segment(
         &mut self,
         segment: &Segment,
@@ -467,31 +529,73 @@ impl<A: Application> Live<A> {
             Direction::FromLow => (low, high),
             Direction::FromHigh => (high, low),
         };
+        let (from, to) = (segment.direction, segment.direction.opposite());
         let mut at = Arrival { packet, time, acknowledged: None };
         if segment.flags.has(Flags::ACK) {
             let acknowledgement = SequenceNumber(segment.acknowledgement);
             at.acknowledged = peer.offset_of(acknowledgement);
-            let mut sink = self.listener.sink(segment.direction.opposite(), output);
-            peer.acknowledge(acknowledgement, &at, &mut sink);
+            peer.acknowledge(acknowledgement, &at, &mut self.listener.sink(to, output));
+            if !peer.is_in_doubt() {
+                own.release(&at, &mut self.listener.sink(from, output));
+            }
         }
         let fin = segment.flags.has(Flags::FIN);
         // What a RST carries is not data of the stream but, at most, a remark (RFC 9293 section 3.10.7.4).
         if segment.flags.has(Flags::RST) || (payload.is_empty() && segment.cut == 0 && !fin) {
             return;
         }
+        if peer.is_in_doubt() {
+            // What was sent after something is read after it: an answer after its request.
+            own.hold();
+        }
         let first = SequenceNumber(segment.sequence).plus(u32::from(segment.flags.has(Flags::SYN)));
-        let mut sink = self.listener.sink(segment.direction, output);
-        own.segment(first, payload, segment.cut, fin, &at, &mut sink);
+        own.segment(first, payload, segment.cut, fin, &at, &mut self.listener.sink(from, output));
+        if !own.is_in_doubt() {
+            peer.release(&at, &mut self.listener.sink(to, output));
+        }
     }
 
-    fn finish(mut self, summary: &FlowSummary, output: &mut A::Output) {
-        let at = Arrival { packet: summary.last_packet, time: summary.last_time, acknowledged: None };
+    fn finish(mut self, ending: Option<Ending>, last_packet: PacketId, last_time: Timestamp, output: &mut A::Output) {
+        let at = Arrival { packet: last_packet, time: last_time, acknowledged: None };
         for (reassembler, direction) in self.directions.iter_mut().zip([Direction::FromLow, Direction::FromHigh]) {
             reassembler.finish(&at, &mut self.listener.sink(direction, output));
         }
         if self.listener.interest == Interest::Keep {
-            self.listener.application.finish(summary, output);
+            let summary = self.summary(ending, last_packet, last_time);
+            self.listener.application.finish(&summary, output);
         }
+    }
+
+    /// What is known once both directions are finished.
+    fn summary(&self, ending: Option<Ending>, last_packet: PacketId, last_time: Timestamp) -> FlowSummary {
+        let Some(ending) = ending else {
+            let directions = self
+                .directions
+                .each_ref()
+                .map(|direction| DirectionEnd { over: direction.known_fin(false).is_some(), fin_in_gap: false });
+            return FlowSummary { end: None, directions, last_packet, last_time };
+        };
+        let vanished = !ending.answered
+            && last_time.as_nanos().saturating_sub(ending.end.time.as_nanos()) >= limits::VANISHED_NANOS;
+        let over = ending.reset || vanished;
+        let fin_of = |direction| {
+            let answered = !ending.reset && ending.end.sender != direction;
+            self.directions[index(direction)].known_fin(answered)
+        };
+        let directions = [Direction::FromLow, Direction::FromHigh].map(|direction| {
+            let fin = fin_of(direction);
+            DirectionEnd { over: over || fin.is_some(), fin_in_gap: matches!(fin, Some(KnownFin::InGap(_))) }
+        });
+        let mut end = ending.end;
+        let other = end.sender.opposite();
+        let had_heard = |fin: KnownFin| {
+            let heard = ending.heard.and_then(|heard| self.directions[index(other)].offset_of(heard));
+            heard.is_some_and(|heard| heard > fin.offset())
+        };
+        if !ending.both && fin_of(other).is_some_and(had_heard) {
+            (end.sender, end.kind) = (other, EndKind::Fin);
+        }
+        FlowSummary { end: Some(end), directions, last_packet, last_time }
     }
 }
 
@@ -569,6 +673,16 @@ mod tests {
                 Some(end) => format!("{:?} of {} in {}", end.kind, name(end.sender), end.packet.number),
                 None => format!("open at {}", summary.last_packet.number),
             });
+            for direction in [CLIENT, SERVER] {
+                let end = summary.end_of(direction);
+                // With a FIN of both, or a RST, that is what is expected.
+                if summary.end.is_some() && !end.over {
+                    self.0.push(format!("{} goes on", name(direction)));
+                }
+                if end.fin_in_gap {
+                    self.0.push(format!("{} FIN in gap", name(direction)));
+                }
+            }
             output.push(self.0.join("; "));
         }
     }
@@ -726,6 +840,90 @@ mod tests {
     }
 
     #[test]
+    fn ports_used_again_are_told_by_numbers_that_jump() {
+        let first = |wire: &mut Wire| {
+            wire.open().send(CLIENT, ACK, 101, 501, b"a").send(SERVER, ACK, 501, 102, b"b");
+        };
+        // Backwards in both directions, or beyond any window in one.
+        for (sequence, acknowledgement) in [(3_000_000_000, 3_500_000_000), (50_000_000, 3_500_000_000)] {
+            let mut wire = Wire::default();
+            first(&mut wire);
+            wire.send(CLIENT, ACK, sequence, acknowledgement, b"new");
+            let told =
+                ["from 1 of 1, syn; client 0 a; server 0 b; open at 5", "from 6 of 1, no syn; client 0 new; open at 6"];
+            assert_eq!(wire.end(), told);
+        }
+        // The capture may have paused for so long, and a stray has one wrong number.
+        for (sequence, acknowledgement) in [(50_000_000, 60_000_000), (3_000_000_000, 502), (102, 3_000_000_000)] {
+            let mut wire = Wire::default();
+            first(&mut wire);
+            wire.send(CLIENT, ACK, sequence, acknowledgement, b"x");
+            assert_eq!(wire.end().len(), 1, "{sequence} {acknowledgement}");
+        }
+    }
+
+    #[test]
+    fn bytes_behind_both_fins_are_of_another_connection_however_near() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, FIN_ACK, 101, 501, b"a").send(SERVER, FIN_ACK, 501, 103, b"b");
+        wire.send(CLIENT, ACK, 103, 503, b"")
+            .send(CLIENT, ACK, 101, 501, b"a")
+            .send(CLIENT, ACK, 65_639, 7_000, b"new");
+        assert_eq!(wire.end()[0], "from 1 of 1, syn; client 0 a; server 0 b; Fin of client in 4");
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, FIN_ACK, 101, 501, b"a").send(SERVER, ACK, 501, 103, b"b");
+        wire.send(SERVER, ACK, 502, 103, b"c");
+        let told = "from 1 of 1, syn; client 0 a; server 0 b; server 1 c; Fin of client in 4; server goes on";
+        assert_eq!(wire.end(), [told], "a half-closed connection");
+    }
+
+    #[test]
+    fn first_fin_is_the_one_that_the_other_acknowledges() {
+        let mut wire = Wire::default();
+        wire.open()
+            .send(CLIENT, ACK, 101, 501, b"a")
+            .send(CLIENT, FIN_ACK, 102, 502, b"")
+            .send(SERVER, FIN_ACK, 501, 102, b"");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; Fin of server in 6"], "recorded in the wrong order");
+        let mut wire = Wire::default();
+        wire.open()
+            .send(CLIENT, ACK, 101, 501, b"a")
+            .send(CLIENT, FIN_ACK, 102, 501, b"")
+            .send(SERVER, FIN_ACK, 501, 102, b"");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; Fin of client in 5"], "they crossed");
+    }
+
+    #[test]
+    fn fin_that_the_capture_lost_is_known_by_its_acknowledgement() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 101, 501, b"a").send(CLIENT, FIN_ACK, 102, 502, b"");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; Fin of server in 5"]);
+        let mut wire = Wire::default();
+        wire.open()
+            .send(CLIENT, ACK, 101, 501, b"a")
+            .send(CLIENT, FIN_ACK, 102, 501, b"")
+            .send(CLIENT, ACK, 103, 502, b"");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; Fin of client in 5"]);
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 101, 501, b"a").send(CLIENT, FIN_ACK, 102, 508, b"");
+        let told = "from 1 of 1, syn; client 0 a; server 0 gap 7; Fin of server in 5; server FIN in gap";
+        assert_eq!(wire.end(), [told]);
+    }
+
+    #[test]
+    fn end_that_is_silent_while_the_other_repeats_its_fin_has_vanished() {
+        let half_closed = |silence: i64, from: Direction| {
+            let mut wire = Wire::default();
+            wire.open().send(CLIENT, ACK, 101, 501, b"a").send(CLIENT, FIN_ACK, 102, 501, b"").seconds_pass(silence);
+            wire.send(from, ACK, 102, 501, b"");
+            wire.end().remove(0)
+        };
+        assert_eq!(half_closed(11, CLIENT), "from 1 of 1, syn; client 0 a; Fin of client in 5");
+        assert_eq!(half_closed(5, CLIENT), "from 1 of 1, syn; client 0 a; Fin of client in 5; server goes on");
+        assert_eq!(half_closed(11, SERVER), "from 1 of 1, syn; client 0 a; Fin of client in 5; server goes on");
+    }
+
+    #[test]
     fn straggler_of_a_connection_that_is_over_belongs_to_it() {
         let mut wire = Wire::default();
         wire.open().send(CLIENT, ACK, 101, 501, b"a").send(SERVER, RST, 501, 0, b"").send(CLIENT, ACK, 102, 501, b"b");
@@ -772,11 +970,42 @@ mod tests {
     }
 
     #[test]
-    fn hole_is_a_gap_when_the_peer_acknowledges_it() {
+    fn hole_is_a_gap_some_packets_after_the_peer_acknowledges_it() {
         let mut wire = Wire::default();
         wire.open().send(CLIENT, ACK, 101, 501, b"ab").send(CLIENT, ACK, 105, 501, b"ef");
-        wire.send(SERVER, ACK, 501, 107, b"");
-        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 ab; client 2 gap 2; client 4 ef; open at 6"]);
+        wire.send(SERVER, ACK, 501, 107, b"").seconds_pass(1).send(SERVER, ACK, 501, 107, b"x");
+        wire.send(CLIENT, ACK, 103, 501, b"cd");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 ab; client 2 gap 2; client 4 ef; server 0 x; open at 8"]);
+    }
+
+    #[test]
+    fn answer_recorded_before_its_request_waits_for_it() {
+        let told = ["from 1 of 1, syn; client 0 question; server 0 ans; server 3 wer; client 8 more; open at 7"];
+        let mut wire = Wire::default();
+        wire.open().send(SERVER, ACK, 501, 109, b"ans").send(SERVER, ACK, 504, 109, b"wer");
+        wire.send(CLIENT, ACK, 101, 501, b"question").send(CLIENT, ACK, 109, 507, b"more");
+        assert_eq!(wire.end(), told);
+    }
+
+    #[test]
+    fn answer_does_not_wait_for_a_request_that_was_lost() {
+        let mut wire = Wire::default();
+        wire.open().send(SERVER, ACK, 501, 109, b"answer").send(CLIENT, ACK, 109, 507, b"more").seconds_pass(1);
+        wire.send(SERVER, ACK, 507, 113, b"then");
+        let told = "from 1 of 1, syn; client 0 gap 8; client 8 more; server 0 answer; server 6 then; open at 6";
+        assert_eq!(wire.end(), [told]);
+    }
+
+    #[test]
+    fn neither_direction_waits_for_ever_where_both_have_holes() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 103, 511, b"c").send(SERVER, ACK, 520, 104, b"s");
+        wire.send(CLIENT, ACK, 104, 521, b"d").seconds_pass(1).send(SERVER, ACK, 521, 105, b"t");
+        wire.send(CLIENT, ACK, 105, 522, b"");
+        let [told] = wire.table.finish().try_into().unwrap();
+        assert!(told.contains("client 0 gap 2; client 2 c"), "{told}");
+        assert!(told.contains("server 0 gap 10; server 10 gap 9; server 19 s; server 20 t"), "{told}");
+        assert!(told.contains("client 3 d"), "{told}");
     }
 
     #[test]
@@ -878,7 +1107,8 @@ mod tests {
         wire.open().send(CLIENT, ACK, 101, 501, b"a").next_file();
         wire.send(CLIENT, ACK, 102, 501, b"b").send(SERVER, FIN_ACK, 501, 103, b"");
         assert_eq!(wire.conversations(), [(0, 1), (1, 1)]);
-        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; client 1 b; Fin of server in 2"]);
+        let told = "from 1 of 1, syn; client 0 a; client 1 b; Fin of server in 2; client goes on";
+        assert_eq!(wire.end(), [told]);
     }
 
     #[test]
