@@ -115,6 +115,10 @@ pub const STRAGGLER_BYTES: u32 = 1 << 20;
 /// Bytes of a connection that began before the capture, or lacks its beginning, in which HTTP or WebSocket is looked for.
 pub const PROBED_BYTES: usize = 1 << 20;
 
+/// Nanoseconds of capture time within which an end answers a Close frame that it has received, 1 s. Libraries answer in the
+/// moment in which they read it.
+pub const CLOSE_ANSWER_NANOS: i64 = 1_000_000_000;
+
 /// Packets of a batch that one thread decodes at once: a few dozen microseconds of work.
 pub const PIECE_PACKETS: usize = 1024;
 

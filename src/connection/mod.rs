@@ -25,7 +25,7 @@ use crate::limits;
 use crate::tcp::{Application, Arrival, FlowStart, FlowSummary, Interest};
 use crate::websocket::Rule;
 
-use negotiation::{Negotiation, Outcome};
+use negotiation::{HeldContent, Negotiation, Outcome};
 use probe::Probe;
 use session::{Opening, Session};
 
@@ -40,6 +40,8 @@ pub struct Connection {
     missed: u64,
     /// Bytes looked at while probing.
     probed: usize,
+    /// How far each direction was read, as a stream offset, until a session begins.
+    reached: [u64; 2],
 }
 
 #[derive(Debug)]
@@ -64,34 +66,22 @@ impl Application for Connection {
     type Output = Vec<ConnectionRecord>;
 
     fn new(start: &FlowStart) -> Self {
-        Self { start: *start, stage: Stage::Probing(None), refused: Vec::new(), missed: 0, probed: 0 }
+        Self { start: *start, stage: Stage::Probing(None), refused: Vec::new(), missed: 0, probed: 0, reached: [0; 2] }
     }
 
     fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival, _: &mut Self::Output) -> Interest {
         if let Stage::Session(session) = &mut self.stage {
-            session.data(from, bytes, at);
+            session.data(from, offset, bytes, at);
             return Interest::Keep;
         }
-        self.negotiate(from, offset, bytes, at)
+        self.reach(from, offset + bytes.len() as u64);
+        self.negotiate(from, offset, bytes, at, self.missed)
     }
 
-    fn gap(&mut self, from: Direction, _: u64, length: u64, at: &Arrival, _: &mut Self::Output) -> Interest {
+    fn gap(&mut self, from: Direction, offset: u64, length: u64, at: &Arrival, _: &mut Self::Output) -> Interest {
         self.missed += length;
-        match &mut self.stage {
-            Stage::Over => {}
-            Stage::Probing(probe) => {
-                if let Some(probe) = probe {
-                    probe.gap(from);
-                }
-            }
-            Stage::Negotiation(negotiation) => {
-                negotiation.gap(from, length, at);
-                if negotiation.is_lost() {
-                    self.stage = Stage::Probing(None);
-                }
-            }
-            Stage::Session(session) => session.gap(from, length, at),
-        }
+        self.reach(from, offset + length);
+        self.hole(from, offset, length, at, self.missed);
         Interest::Keep
     }
 
@@ -103,13 +93,16 @@ impl Application for Connection {
     }
 
     fn finish(mut self, summary: &FlowSummary, output: &mut Self::Output) {
-        for refusal in self.refused {
-            output.push(refusal.opening.attempt(&self.start, summary, Some(refusal.answer), refusal.missed));
+        let fins = summary.directions.iter().filter(|direction| direction.fin_in_gap).count() as u64;
+        self.missed = self.missed.saturating_sub(fins);
+        for refusal in self.refused.drain(..) {
+            let missed = refusal.missed.min(self.missed);
+            output.push(refusal.opening.attempt(&self.start, summary, Some(refusal.answer), missed));
         }
         if let Stage::Negotiation(negotiation) = &mut self.stage
             && let Some(session) = negotiation.assume_upgraded(self.missed)
         {
-            self.stage = Stage::Session(Box::new(session));
+            self.begin(Box::new(session));
         }
         match self.stage {
             Stage::Probing(_) | Stage::Over => {}
@@ -123,15 +116,50 @@ impl Application for Connection {
 }
 
 impl Connection {
-    /// Bytes before it is known to be a WebSocket.
-    fn negotiate(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival) -> Interest {
+    const fn reach(&mut self, from: Direction, offset: u64) {
+        let [low, high] = &mut self.reached;
+        match from {
+            Direction::FromLow => *low = offset,
+            Direction::FromHigh => *high = offset,
+        }
+    }
+
+    /// From here on it is known to be a WebSocket.
+    fn begin(&mut self, mut session: Box<Session>) {
+        let [low, high] = self.reached;
+        session.seek(Direction::FromLow, low);
+        session.seek(Direction::FromHigh, high);
+        self.stage = Stage::Session(session);
+    }
+
+    /// Missing bytes, after which the TCP connection lacks `missed`.
+    fn hole(&mut self, from: Direction, offset: u64, length: u64, at: &Arrival, missed: u64) {
+        match &mut self.stage {
+            Stage::Over => {}
+            Stage::Probing(probe) => {
+                if let Some(probe) = probe {
+                    probe.gap(from);
+                }
+            }
+            Stage::Negotiation(negotiation) => {
+                negotiation.gap(from, offset, length, at, missed);
+                if negotiation.is_lost() {
+                    self.stage = Stage::Probing(None);
+                }
+            }
+            Stage::Session(session) => session.gap(from, offset, length, at),
+        }
+    }
+
+    /// Bytes before it is known to be a WebSocket; the TCP connection lacked `missed` by then.
+    fn negotiate(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival, missed: u64) -> Interest {
         let mut used = 0;
         while let Some(rest) = bytes.get(used..).filter(|rest| !rest.is_empty()) {
             let position = offset + used as u64;
             match &mut self.stage {
                 Stage::Over => return Interest::Keep,
                 Stage::Session(session) => {
-                    session.data(from, rest, at);
+                    session.data(from, position, rest, at);
                     return Interest::Keep;
                 }
                 Stage::Probing(_) => match self.probe(from, rest) {
@@ -139,7 +167,7 @@ impl Connection {
                     None => return self.not_http(from, position, rest, at),
                 },
                 Stage::Negotiation(negotiation) => {
-                    let (count, outcome) = negotiation.data(from, position, rest, at, &self.start, self.missed);
+                    let (count, outcome) = negotiation.data(from, position, rest, at, &self.start, missed);
                     used += count;
                     if self.follow(outcome) == Interest::Ignore {
                         return Interest::Ignore;
@@ -153,7 +181,7 @@ impl Connection {
     fn follow(&mut self, outcome: Outcome) -> Interest {
         match outcome {
             Outcome::Read => {}
-            Outcome::Upgraded(session) => self.stage = Stage::Session(session),
+            Outcome::Upgraded(session) => self.begin(session),
             Outcome::Tunnel => self.stage = Stage::Probing(None),
             Outcome::Over => return self.give_up(),
             Outcome::Refused { opening, answer } => {
@@ -168,9 +196,14 @@ impl Connection {
     fn read_held(&mut self) -> Interest {
         let Stage::Negotiation(negotiation) = &mut self.stage else { return Interest::Keep };
         let client = negotiation.client();
-        for (bytes, offset, at) in negotiation.take_held() {
-            if self.negotiate(client, offset, &bytes, &at) == Interest::Ignore {
-                return Interest::Ignore;
+        for held in negotiation.take_held() {
+            match held.content {
+                HeldContent::Gap(length) => self.hole(client, held.offset, length, &held.at, held.missed),
+                HeldContent::Bytes(bytes) => {
+                    if self.negotiate(client, held.offset, &bytes, &held.at, held.missed) == Interest::Ignore {
+                        return Interest::Ignore;
+                    }
+                }
             }
         }
         Interest::Keep
@@ -196,7 +229,7 @@ impl Connection {
         let Stage::Probing(probe) = &mut self.stage else { return Interest::Keep };
         let probe = probe.get_or_insert_with(|| Box::new(Probe::new()));
         if let Some(session) = probe.data(from, offset, bytes, at, &self.start) {
-            self.stage = Stage::Session(Box::new(session));
+            self.begin(Box::new(session));
         } else if self.probed > limits::PROBED_BYTES {
             return self.give_up();
         }

@@ -49,10 +49,21 @@ struct Attempt {
     end: u64,
 }
 
+/// A part of what the client sent behind an upgrade request.
 #[derive(Debug)]
-enum Held {
-    Bytes { bytes: Box<[u8]>, offset: u64, at: Arrival },
-    Gap { length: u64, at: Arrival },
+pub(super) struct Held {
+    /// Its stream offset.
+    pub(super) offset: u64,
+    pub(super) content: HeldContent,
+    pub(super) at: Arrival,
+    /// Bytes that the TCP connection lacked by then.
+    pub(super) missed: u64,
+}
+
+#[derive(Debug)]
+pub(super) enum HeldContent {
+    Bytes(Box<[u8]>),
+    Gap(u64),
 }
 
 /// What became of some bytes.
@@ -123,17 +134,17 @@ impl Negotiation {
             }
             self.request(offset, bytes, at, start, missed)
         } else {
-            self.response(offset, bytes, at)
+            self.response(offset, bytes, at, start)
         };
         result.unwrap_or_else(|Malformed| (bytes.len(), self.malformed(from, at)))
     }
 
-    /// `length` bytes of `from` are missing.
-    pub(super) fn gap(&mut self, from: Direction, length: u64, at: &Arrival) {
+    /// `length` bytes of `from` at stream offset `offset` are missing, the last of `missed` so far.
+    pub(super) fn gap(&mut self, from: Direction, offset: u64, length: u64, at: &Arrival, missed: u64) {
         if from != self.client {
             self.answer_missing |= !self.responses.gap(length);
         } else if self.waits_for_upgrade() {
-            self.held.push(Held::Gap { length, at: *at });
+            self.held.push(Held { offset, content: HeldContent::Gap(length), at: *at, missed });
         } else {
             self.requests.gap(length);
             self.request_began = None;
@@ -181,15 +192,21 @@ impl Negotiation {
         Ok((progress.used, Outcome::Read))
     }
 
-    fn response(&mut self, offset: u64, bytes: &[u8], at: &Arrival) -> Result<(usize, Outcome), Malformed> {
+    fn response(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        at: &Arrival,
+        start: &FlowStart,
+    ) -> Result<(usize, Outcome), Malformed> {
         let progress = self.responses.read::<Response>(bytes)?;
         let Some(response) = progress.head else { return Ok((progress.used, Outcome::Read)) };
-        let outcome = self.answer(&response, offset + progress.used as u64, at);
+        let outcome = self.answer(&response, offset + progress.used as u64, at, start);
         Ok((progress.used, outcome))
     }
 
     /// The head of an answer that ends at stream offset `end`.
-    fn answer(&mut self, response: &Response, end: u64, at: &Arrival) -> Outcome {
+    fn answer(&mut self, response: &Response, end: u64, at: &Arrival, start: &FlowStart) -> Outcome {
         if matches!(response.status, 100 | 102..=199) {
             self.responses.body(Body::Length(0));
             return Outcome::Read;
@@ -197,7 +214,7 @@ impl Negotiation {
         if is_agreement(response) {
             let session = match self.take_attempt() {
                 Some(attempt) => self.upgraded(*attempt, response, end, at),
-                None => self.upgraded_without_request(response, end, at),
+                None => self.upgraded_without_request(response, end, at, start),
             };
             return Outcome::Upgraded(Box::new(session));
         }
@@ -251,16 +268,13 @@ impl Negotiation {
     }
 
     /// The request is not in the capture, only its answer.
-    fn upgraded_without_request(&mut self, response: &Response, end: u64, at: &Arrival) -> Session {
-        let opening = Opening {
-            first: *at,
-            client: self.client,
-            request: RequestFacts::default(),
-            response: facts_of_response(response),
-            handshake: Handshake::Missing,
-            established: Some(*at),
-            missed_before: 0,
-        };
+    fn upgraded_without_request(&self, response: &Response, end: u64, at: &Arrival, start: &FlowStart) -> Session {
+        let mut opening = Opening::without_request(start, self.client);
+        if !self.first_request {
+            opening.first = *at;
+        }
+        opening.response = facts_of_response(response);
+        opening.established = Some(*at);
         let extensions = Extensions::agreed(&response.fields);
         let decoders = PerRole {
             client: Decoder::lost(Role::Client, extensions, 0),
@@ -274,41 +288,34 @@ impl Negotiation {
     fn release(&mut self, session: &mut Session, answer_end: Option<u64>) {
         let mut told = false;
         for held in self.held.drain(..) {
-            match held {
-                Held::Gap { length, at } => session.gap(self.client, length, &at),
-                Held::Bytes { bytes, at, .. } => {
-                    let early = answer_end.is_some_and(|end| at.acknowledged.is_some_and(|bytes| bytes < end));
-                    if early && !std::mem::replace(&mut told, true) {
-                        let detail = format!("{} bytes before the answer", bytes.len());
-                        session.violation(self.client, &at, Rule::FramesBeforeHandshake, detail);
-                    }
-                    session.data(self.client, &bytes, &at);
+            let bytes = match held.content {
+                HeldContent::Bytes(bytes) => bytes,
+                HeldContent::Gap(length) => {
+                    session.gap(self.client, held.offset, length, &held.at);
+                    continue;
                 }
+            };
+            // What is held was recorded before the answer, but may have been sent after it.
+            let early = answer_end.is_some_and(|end| held.at.acknowledged.is_some_and(|heard| heard < end));
+            if early && !std::mem::replace(&mut told, true) {
+                let detail = format!("{} bytes before the answer", bytes.len());
+                session.violation(self.client, &held.at, Rule::FramesBeforeHandshake, detail);
             }
+            session.data(self.client, held.offset, &bytes, &held.at);
         }
         self.held_bytes = 0;
     }
 
-    /// What was held back, as requests again: the upgrade was refused.
-    pub(super) fn take_held(&mut self) -> Vec<(Box<[u8]>, u64, Arrival)> {
+    /// What was held back, which is requests again: the upgrade was refused.
+    pub(super) fn take_held(&mut self) -> Vec<Held> {
         self.held_bytes = 0;
-        let mut requests = Vec::new();
-        for held in std::mem::take(&mut self.held) {
-            match held {
-                Held::Bytes { bytes, offset, at } => requests.push((bytes, offset, at)),
-                Held::Gap { length, .. } => {
-                    self.requests.gap(length);
-                }
-            }
-        }
-        requests
+        std::mem::take(&mut self.held)
     }
 
     fn hold(&mut self, bytes: &[u8], offset: u64, at: &Arrival, missed: u64) -> Outcome {
         self.held_bytes += bytes.len();
-        self.held.push(Held::Bytes { bytes: bytes.into(), offset, at: *at });
-        let answer_lost = self.answer_missing || self.held_bytes > limits::EARLY_BYTES;
-        if answer_lost && let Some(session) = self.assume_upgraded(missed) {
+        self.held.push(Held { offset, content: HeldContent::Bytes(bytes.into()), at: *at, missed });
+        if let Some(session) = self.assume_upgraded(missed) {
             return Outcome::Upgraded(Box::new(session));
         }
         if self.held_bytes > limits::EARLY_BYTES { Outcome::Over } else { Outcome::Read }
@@ -316,9 +323,12 @@ impl Negotiation {
 
     /// A connection whose answer is not in the capture, if what the client sent behind its request are frames.
     pub(super) fn assume_upgraded(&mut self, missed: u64) -> Option<Session> {
-        let first = self.held.iter().find_map(|held| match held {
-            Held::Bytes { bytes, .. } => Some(bytes),
-            Held::Gap { .. } => None,
+        if !self.answer_missing && self.held_bytes <= limits::EARLY_BYTES {
+            return None;
+        }
+        let first = self.held.iter().find_map(|held| match &held.content {
+            HeldContent::Bytes(bytes) => Some(bytes),
+            HeldContent::Gap(_) => None,
         })?;
         let header = Header::parse(first)?;
         let believable = header.mask.is_some() && header.minimal && header.reserved & 0b011 == 0;

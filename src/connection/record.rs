@@ -230,8 +230,8 @@ pub struct CloseFrame {
     pub time: Timestamp,
     /// Who sent it.
     pub sender: Role,
-    /// Which of the connection's Close frames it is.
-    pub position: Position,
+    /// Which of the connection's Close frames it is; `None` if the capture does not show which end closed first.
+    pub position: Option<Position>,
     /// Its code; `None` if the body is too short to hold one.
     pub code: Option<CloseCode>,
     /// What follows the code, not necessarily UTF-8.

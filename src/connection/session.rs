@@ -1,10 +1,10 @@
 //! A connection that speaks WebSocket: both directions' decoders, until the end.
 
-use crate::flow::{Direction, PerRole, Role};
+use crate::flow::{Direction, PerRole, Role, Timestamp};
 use crate::tcp::{Arrival, FlowStart, FlowSummary};
 use crate::websocket::{Decoder, Found, Rule};
 
-use super::closing::{self, Circumstances};
+use super::closing::{self, Circumstances, Tail};
 use super::findings::Findings;
 use super::record::{ConnectionRecord, Handshake, RequestFacts, ResponseFacts, Verdict};
 
@@ -25,13 +25,33 @@ pub(super) struct Opening {
 }
 
 impl Opening {
+    /// That of a connection whose request is not in the capture.
+    pub(super) fn without_request(start: &FlowStart, client: Direction) -> Self {
+        Self {
+            first: Arrival { packet: start.packet, time: start.time, acknowledged: None },
+            client,
+            request: RequestFacts::default(),
+            response: ResponseFacts::default(),
+            handshake: Handshake::Missing,
+            established: None,
+            missed_before: 0,
+        }
+    }
+
     fn role_of(&self, direction: Direction) -> Role {
         if direction == self.client { Role::Client } else { Role::Server }
     }
 
-    /// What the end of TCP says of this connection; `unknown_tail` as in [`Circumstances`].
-    fn circumstances(&self, summary: &FlowSummary, unknown_tail: [Option<Role>; 2]) -> Circumstances {
-        Circumstances { end: summary.end.map(|end| (self.role_of(end.sender), end)), unknown_tail }
+    const fn direction_of(&self, role: Role) -> Direction {
+        match role {
+            Role::Client => self.client,
+            Role::Server => self.client.opposite(),
+        }
+    }
+
+    /// What the end of TCP says of this connection.
+    fn circumstances(&self, summary: &FlowSummary, tails: PerRole<Tail>) -> Circumstances {
+        Circumstances { end: summary.end.map(|end| (self.role_of(end.sender), end)), tails }
     }
 
     /// The record of a connection that began so, without anything that came after.
@@ -71,8 +91,8 @@ impl Opening {
         answer: Option<Arrival>,
         missed: u64,
     ) -> ConnectionRecord {
-        let missed_bytes = missed - self.missed_before;
-        let verdict = closing::tcp_verdict(&self.circumstances(summary, [None, None]));
+        let missed_bytes = missed.saturating_sub(self.missed_before);
+        let verdict = closing::tcp_verdict(&self.circumstances(summary, PerRole::default()));
         let mut record = self.record(start, verdict);
         record.last_packet = answer.map_or(summary.last_packet, |at| at.packet);
         record.ended_at = answer.map(|at| at.time).or(summary.end.map(|end| end.time));
@@ -88,16 +108,26 @@ pub(super) struct Session {
     opening: Opening,
     decoders: PerRole<Decoder<Arrival>>,
     findings: Findings,
+    /// The last hole of each direction: the stream offset just after it, and when it was shown.
+    last_gap: PerRole<Option<(u64, Timestamp)>>,
 }
 
 impl Session {
     pub(super) fn new(opening: Opening, decoders: PerRole<Decoder<Arrival>>) -> Self {
-        Self { opening, decoders, findings: Findings::default() }
+        Self { opening, decoders, findings: Findings::default(), last_gap: PerRole::default() }
     }
 
-    pub(super) fn data(&mut self, from: Direction, bytes: &[u8], at: &Arrival) {
+    /// What comes next of `from` lies at stream offset `offset`.
+    pub(super) fn seek(&mut self, from: Direction, offset: u64) {
+        self.decoders.get_mut(self.opening.role_of(from)).seek(offset);
+    }
+
+    /// `bytes` of `from` at stream offset `offset`.
+    pub(super) fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival) {
         let sender = self.opening.role_of(from);
-        self.decoders.get_mut(sender).feed(bytes, *at, &mut self.findings.of(sender));
+        let decoder = self.decoders.get_mut(sender);
+        decoder.seek(offset);
+        decoder.feed(bytes, *at, &mut self.findings.of(sender));
     }
 
     /// Goes on where a search has found a frame.
@@ -106,9 +136,13 @@ impl Session {
         self.decoders.get_mut(sender).resume(found, &mut self.findings.of(sender));
     }
 
-    pub(super) fn gap(&mut self, from: Direction, length: u64, at: &Arrival) {
+    /// `length` bytes of `from` at stream offset `offset` are missing.
+    pub(super) fn gap(&mut self, from: Direction, offset: u64, length: u64, at: &Arrival) {
         let sender = self.opening.role_of(from);
-        self.decoders.get_mut(sender).gap(length, *at, &mut self.findings.of(sender));
+        let decoder = self.decoders.get_mut(sender);
+        decoder.seek(offset);
+        decoder.gap(length, *at, &mut self.findings.of(sender));
+        *self.last_gap.get_mut(sender) = Some((offset + length, at.time));
     }
 
     /// `sender` broke a rule that no frame shows.
@@ -116,17 +150,32 @@ impl Session {
         self.findings.violation(self.opening.role_of(from), at, rule, detail);
     }
 
+    /// What `role` sent last, as far as it could not be decoded.
+    fn tail(&self, role: Role, summary: &FlowSummary) -> Tail {
+        let decoder = self.decoders.get(role);
+        let direction = summary.end_of(self.opening.direction_of(role));
+        let end = decoder.offset();
+        let heard = self.last_gap.get(role).filter(|(gap_end, _)| *gap_end == end).map(|(_, time)| time);
+        Tail {
+            start: decoder.lost_since().unwrap_or(end),
+            end: end.saturating_sub(u64::from(direction.fin_in_gap)),
+            heard,
+            over: direction.over,
+            fin: direction.fin,
+        }
+    }
+
     /// The connection is over; `missed` counts the bytes that the TCP connection lacks.
     pub(super) fn finish(mut self, start: &FlowStart, summary: &FlowSummary, missed: u64) -> ConnectionRecord {
         let at = Arrival { packet: summary.last_packet, time: summary.last_time, acknowledged: None };
-        let roles = [Role::Client, Role::Server];
-        let unknown_tail = roles.map(|role| Some(role).filter(|role| self.decoders.get(*role).is_lost()));
-        for role in roles {
+        let tails = PerRole { client: self.tail(Role::Client, summary), server: self.tail(Role::Server, summary) };
+        for role in [Role::Client, Role::Server] {
             self.decoders.get_mut(role).end(at, &mut self.findings.of(role));
         }
-        self.findings.settle();
-        let verdict = self.findings.closing.verdict(&self.opening.circumstances(summary, unknown_tail));
-        let missed_bytes = missed - self.opening.missed_before;
+        let circumstances = self.opening.circumstances(summary, tails);
+        self.findings.settle(&circumstances);
+        let verdict = self.findings.closing.verdict(&circumstances);
+        let missed_bytes = missed.saturating_sub(self.opening.missed_before);
         let seen_whole = self.opening.handshake != Handshake::Missing && missed_bytes == 0;
         let findings = self.findings;
         let mut record = self.opening.record(start, verdict);
@@ -142,7 +191,7 @@ impl Session {
         record.violation_count = findings.violation_count;
         record.undecodable_messages = findings.undecodable_messages;
         record.missed_bytes = missed_bytes;
-        record.complete = summary.end.is_some() && seen_whole;
+        record.complete = seen_whole && tails.client.over && tails.server.over;
         record
     }
 }

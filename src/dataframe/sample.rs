@@ -148,7 +148,7 @@ impl ConnectionBuilder {
             packet: packet(number),
             time: Timestamp::from_nanos(NOON + 2 * SECOND),
             sender,
-            position,
+            position: Some(position),
             code: code.map(CloseCode),
             reason: reason.into(),
             payload_bytes,

@@ -73,6 +73,8 @@ pub struct DirectionEnd {
     /// Nothing more comes: the FIN was captured or acknowledged, the connection was reset, or the end that had not sent a
     /// FIN has vanished (see [`crate::limits::VANISHED_NANOS`]).
     pub over: bool,
+    /// The FIN was captured or acknowledged.
+    pub fin: bool,
     /// The last byte that was told as missing is the FIN, which has a sequence number but is no byte.
     pub fin_in_gap: bool,
 }

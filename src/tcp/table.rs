@@ -568,34 +568,38 @@ impl<A: Application> Live<A> {
 
     /// What is known once both directions are finished.
     fn summary(&self, ending: Option<Ending>, last_packet: PacketId, last_time: Timestamp) -> FlowSummary {
-        let Some(ending) = ending else {
-            let directions = self
-                .directions
-                .each_ref()
-                .map(|direction| DirectionEnd { over: direction.known_fin(false).is_some(), fin_in_gap: false });
-            return FlowSummary { end: None, directions, last_packet, last_time };
-        };
-        let vanished = !ending.answered
-            && last_time.as_nanos().saturating_sub(ending.end.time.as_nanos()) >= limits::VANISHED_NANOS;
-        let over = ending.reset || vanished;
-        let fin_of = |direction| {
-            let answered = !ending.reset && ending.end.sender != direction;
+        let fins = [Direction::FromLow, Direction::FromHigh].map(|direction| {
+            let answered = ending.is_some_and(|ending| !ending.reset && ending.end.sender != direction);
             self.directions[index(direction)].known_fin(answered)
-        };
-        let directions = [Direction::FromLow, Direction::FromHigh].map(|direction| {
-            let fin = fin_of(direction);
-            DirectionEnd { over: over || fin.is_some(), fin_in_gap: matches!(fin, Some(KnownFin::InGap(_))) }
         });
-        let mut end = ending.end;
-        let other = end.sender.opposite();
-        let had_heard = |fin: KnownFin| {
-            let heard = ending.heard.and_then(|heard| self.directions[index(other)].offset_of(heard));
-            heard.is_some_and(|heard| heard > fin.offset())
-        };
-        if !ending.both && fin_of(other).is_some_and(had_heard) {
-            (end.sender, end.kind) = (other, EndKind::Fin);
+        let cut_off = ending.is_some_and(|ending| ending.reset || ending.other_vanished(last_time));
+        let directions = fins.map(|fin| DirectionEnd {
+            over: cut_off || fin.is_some(),
+            fin: fin.is_some(),
+            fin_in_gap: matches!(fin, Some(KnownFin::InGap(_))),
+        });
+        let end = ending.map(|ending| self.first_end(&ending, fins));
+        FlowSummary { end, directions, last_packet, last_time }
+    }
+
+    /// The first FIN or RST that was sent: the one that was captured first, unless its sender had heard a FIN by then.
+    fn first_end(&self, ending: &Ending, fins: [Option<KnownFin>; 2]) -> FlowEnd {
+        let other = ending.end.sender.opposite();
+        let heard = ending.heard.and_then(|heard| self.directions[index(other)].offset_of(heard));
+        match (fins[index(other)], heard) {
+            (Some(fin), Some(heard)) if heard > fin.offset() && !ending.both => {
+                FlowEnd { sender: other, kind: EndKind::Fin, ..ending.end }
+            }
+            (Some(_) | None, Some(_) | None) => ending.end,
         }
-        FlowSummary { end: Some(end), directions, last_packet, last_time }
+    }
+}
+
+impl Ending {
+    /// Whether the end that had not ended is gone: it did not even acknowledge what the other went on to send.
+    const fn other_vanished(&self, last_time: Timestamp) -> bool {
+        let silence = last_time.as_nanos().saturating_sub(self.end.time.as_nanos());
+        !self.answered && silence >= limits::VANISHED_NANOS
     }
 }
 

@@ -74,7 +74,8 @@ fn closes(record: &ConnectionRecord) -> Vec<String> {
     let told = record.close_frames.iter().map(|frame| {
         let code = frame.code.map_or_else(|| "empty".to_owned(), |code| code.to_string());
         let reason = frame.reason.escape_ascii();
-        format!("{} {} {code} {reason}", frame.sender.name(), frame.position.name()).trim_end().to_owned()
+        let position = frame.position.map_or("unplaced", |position| position.name());
+        format!("{} {position} {code} {reason}", frame.sender.name()).trim_end().to_owned()
     });
     told.collect()
 }
