@@ -27,8 +27,8 @@
 //! | room | no room | an answer, or the other end did not answer: see below |
 //!
 //! In the last case it was an answer if the other end sent a FIN, which it may not before it has answered (section 5.5.1);
-//! if the bytes before it can hold the frame that is answered; and if it followed their acknowledgement at once. Else it
-//! is not known who closed, and so not with which code.
+//! if the bytes before it can hold the frame that is answered; and if it followed their acknowledgement at once, with
+//! nothing else sent in between. Else it is not known who closed, and so not with which code.
 //!
 //! That no Close frame was sent is said only of an end that can send none any more, and in whose tail there is no room.
 
@@ -92,7 +92,8 @@ pub(super) struct Tail {
     pub(super) start: u64,
     /// Where the stream ends.
     pub(super) end: u64,
-    /// When the other end acknowledged the last byte, if that is missing.
+    /// When the other end acknowledged the last byte, if that is missing and the other end sent nothing since but its
+    /// Close frame.
     pub(super) heard: Option<Timestamp>,
     /// Nothing comes after it.
     pub(super) over: bool,

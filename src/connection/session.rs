@@ -110,11 +110,19 @@ pub(super) struct Session {
     findings: Findings,
     /// The last hole of each direction: the stream offset just after it, and when it was shown.
     last_gap: PerRole<Option<(u64, Timestamp)>>,
+    /// What each end had received of the other when it last sent something before its Close frame.
+    heard: PerRole<Option<u64>>,
 }
 
 impl Session {
     pub(super) fn new(opening: Opening, decoders: PerRole<Decoder<Arrival>>) -> Self {
-        Self { opening, decoders, findings: Findings::default(), last_gap: PerRole::default() }
+        Self {
+            opening,
+            decoders,
+            findings: Findings::default(),
+            last_gap: PerRole::default(),
+            heard: PerRole::default(),
+        }
     }
 
     /// What comes next of `from` lies at stream offset `offset`.
@@ -128,6 +136,9 @@ impl Session {
         let decoder = self.decoders.get_mut(sender);
         decoder.seek(offset);
         decoder.feed(bytes, *at, &mut self.findings.of(sender));
+        if self.findings.closing.close_of(sender).is_none() {
+            *self.heard.get_mut(sender) = at.acknowledged;
+        }
     }
 
     /// Goes on where a search has found a frame.
@@ -155,7 +166,9 @@ impl Session {
         let decoder = self.decoders.get(role);
         let direction = summary.end_of(self.opening.direction_of(role));
         let end = decoder.offset();
-        let heard = self.last_gap.get(role).filter(|(gap_end, _)| *gap_end == end).map(|(_, time)| time);
+        let later_word = self.heard.get(role.peer()).is_some_and(|heard| heard >= end);
+        let last_gap = self.last_gap.get(role).filter(|(gap_end, _)| *gap_end == end && !later_word);
+        let heard = last_gap.map(|(_, time)| time);
         Tail {
             start: decoder.lost_since().unwrap_or(end),
             end: end.saturating_sub(u64::from(direction.fin_in_gap)),

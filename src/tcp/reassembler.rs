@@ -16,7 +16,8 @@
 //! it ([`limits::OUT_OF_ORDER_BYTES`]). At the end every hole is a gap. Bytes that come after they were given up are not
 //! used: for what reads them they are as good as missing.
 //!
-//! A direction can be held back, because what it says answers what the other direction has in doubt.
+//! What answers something is handed on after it: a segment waits while it acknowledges more of the other direction than
+//! was handed on, see [`Reassembler::set_ready`].
 
 use crate::limits;
 
@@ -52,6 +53,8 @@ pub struct Reassembler {
     captured: bool,
     /// What was last handed on was a hole that an acknowledgement showed.
     after_hole: bool,
+    /// Up to which stream offset of the other direction a segment may acknowledge to be handed on.
+    ready: u64,
     /// What lies behind the first hole. `None` while nothing does and no hole is in doubt.
     waiting: Option<Box<Waiting>>,
 }
@@ -90,6 +93,7 @@ impl Reassembler {
             tentative,
             captured: true,
             after_hole: false,
+            ready: u64::MAX,
             waiting: None,
         }
     }
@@ -123,6 +127,30 @@ impl Reassembler {
         self.waiting.as_ref().is_some_and(|waiting| waiting.doubt.is_some())
     }
 
+    /// Whether what follows without a hole waits for the other direction.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.first_waiting() == Some(self.next)
+    }
+
+    /// Whether anything waits, or is waited for.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Up to which stream offset the other direction may acknowledge this one to be handed on now: what was handed on,
+    /// and a FIN. Everything, if nothing that may be acknowledged is kept back here.
+    #[must_use]
+    pub fn readiness(&self) -> u64 {
+        if self.is_in_doubt() || self.is_blocked() { self.next + 1 } else { u64::MAX }
+    }
+
+    /// Sets up to which stream offset of the other direction a segment may acknowledge to be handed on.
+    pub const fn set_ready(&mut self, offset: u64) {
+        self.ready = offset;
+    }
+
     /// A segment whose payload begins at `sequence` with `bytes`, after which the capture lacks `cut` more.
     pub fn segment(
         &mut self,
@@ -146,7 +174,7 @@ impl Reassembler {
         if end > 0 {
             let (offset, bytes, missing) = self.beyond_next(distance, bytes, u64::from(cut));
             self.tentative = false;
-            if self.waiting.is_none() && offset == self.next {
+            if self.waiting.is_none() && offset == self.next && self.is_ready_for(at) {
                 self.hand_on(bytes, missing, at, sink);
                 return;
             }
@@ -181,22 +209,32 @@ impl Reassembler {
         }
     }
 
-    /// What this direction sends from here on waits until [`Self::release`].
-    pub fn hold(&mut self) {
-        self.waiting.get_or_insert_default().held = true;
+    /// Hands on what has become ready; whether there was anything.
+    pub fn go_on(&mut self, at: &Arrival, sink: &mut impl Sink) -> bool {
+        let before = self.next;
+        if self.waiting.is_some() {
+            self.settle(at, sink);
+        }
+        self.next != before
     }
 
-    /// What was held back is handed on.
-    pub fn release(&mut self, at: &Arrival, sink: &mut impl Sink) {
-        if let Some(waiting) = &mut self.waiting
-            && std::mem::take(&mut waiting.held)
-        {
-            self.settle(at, sink);
+    /// No more segments will come: a hole that is in doubt is not waited for any longer.
+    pub fn expire(&mut self) {
+        if let Some(doubt) = self.waiting.as_mut().and_then(|waiting| waiting.doubt.as_mut()) {
+            doubt.packets = usize::MAX;
+        }
+    }
+
+    const fn is_ready_for(&self, at: &Arrival) -> bool {
+        match at.acknowledged {
+            Some(offset) => offset <= self.ready,
+            None => true,
         }
     }
 
     /// No more segments will come: what waits is handed on, with gaps for what is missing.
     pub fn finish(&mut self, at: &Arrival, sink: &mut impl Sink) {
+        self.ready = u64::MAX;
         if let Some(doubt) = self.waiting.as_mut().and_then(|waiting| waiting.doubt.take()) {
             self.give_up(doubt.until, &doubt.shown, sink);
             self.give_up(self.acknowledged, &doubt.latest, sink);
@@ -261,18 +299,17 @@ impl Reassembler {
             return;
         }
         if let Some(doubt) = self.waiting.as_mut().and_then(|waiting| waiting.doubt.as_mut()) {
-            doubt.packets += 1;
+            doubt.packets = doubt.packets.saturating_add(1);
         }
         self.settle(at, sink);
     }
 
     /// Hands on what can be, and gives up holes that will not be filled.
     fn settle(&mut self, at: &Arrival, sink: &mut impl Sink) {
-        if self.waiting.as_ref().is_none_or(|waiting| !waiting.held) {
-            self.drain(sink);
-        }
+        self.drain(sink);
         self.doubt(at, sink);
         while self.waiting.as_ref().is_some_and(|waiting| waiting.is_over_limit()) {
+            self.ready = u64::MAX;
             let Some(first) = self.first_waiting() else { break };
             self.skip_to(first, at, sink);
             self.drain(sink);
@@ -294,8 +331,12 @@ impl Reassembler {
             }
             let (until, shown) = (doubt.until, doubt.shown);
             latest = doubt.latest;
-            waiting.doubt = None;
-            self.give_up(until, &shown, sink);
+            if !self.give_up(until, &shown, sink) {
+                return;
+            }
+            if let Some(waiting) = &mut self.waiting {
+                waiting.doubt = None;
+            }
         }
         if let Some(waiting) = &mut self.waiting {
             waiting.doubt = None;
@@ -314,18 +355,23 @@ impl Reassembler {
         end < self.acknowledged && !perhaps_fin
     }
 
-    /// Holes before stream offset `until` will not be filled.
-    fn give_up(&mut self, until: u64, at: &Arrival, sink: &mut impl Sink) {
+    /// Holes before stream offset `until` will not be filled. Returns whether all of them were reached: what waits for
+    /// the other direction stands before the others.
+    fn give_up(&mut self, until: u64, at: &Arrival, sink: &mut impl Sink) -> bool {
         self.drain(sink);
         while self.next < until {
             let first = self.first_waiting();
             if first.is_none() && self.fin.is_none() && self.acknowledged == self.next + 1 {
-                return;
+                return true;
+            }
+            if first == Some(self.next) {
+                return false;
             }
             self.skip_to(first.map_or(until, |first| first.min(until)), at, sink);
             self.after_hole = true;
             self.drain(sink);
         }
+        true
     }
 
     fn first_waiting(&self) -> Option<u64> {
@@ -340,9 +386,12 @@ impl Reassembler {
         }
     }
 
-    /// Hands on the pieces that follow without a hole.
+    /// Hands on the pieces that follow without a hole and are ready.
     fn drain(&mut self, sink: &mut impl Sink) {
-        while let Some(piece) = self.waiting.as_mut().and_then(|waiting| waiting.pop_at(self.next)) {
+        while let Some(piece) = self.waiting.as_ref().and_then(|waiting| waiting.piece_at(self.next))
+            && self.is_ready_for(&piece.at)
+            && let Some(piece) = self.waiting.as_mut().and_then(|waiting| waiting.pop_at(self.next))
+        {
             match &piece.content {
                 Content::Bytes(bytes) => self.hand_on(bytes, 0, &piece.at, sink),
                 Content::Missing(length) => self.hand_on(&[], *length, &piece.at, sink),
@@ -416,14 +465,18 @@ mod tests {
             self.wait(21).ack(0)
         }
 
-        fn hold(mut self) -> Self {
-            self.reassembler.hold();
+        /// So much of the other direction was handed on.
+        fn ready(mut self, offset: u64) -> Self {
+            self.reassembler.set_ready(offset);
+            let at = self.arrival();
+            self.reassembler.go_on(&at, &mut self.sink);
             self
         }
 
-        fn release(mut self) -> Self {
-            let at = self.arrival();
-            self.reassembler.release(&at, &mut self.sink);
+        /// A segment that acknowledges so much of the other direction.
+        fn answer(mut self, position: i64, bytes: &[u8], acknowledged: u64) -> Self {
+            let at = Arrival { acknowledged: Some(acknowledged), ..self.arrival() };
+            self.reassembler.segment(self.sequence(position), bytes, 0, false, &at, &mut self.sink);
             self
         }
 
@@ -580,14 +633,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_back_waits_and_is_no_hole() {
-        let held = stream().segment(0, b"ab").hold().segment(2, b"cd").segment(4, b"ef").ack(6);
-        assert_log(&held.sink, &["0 data ab"]);
-        assert!(!held.reassembler.is_in_doubt());
-        let released = held.release();
-        assert_log(&released.sink, &["0 data ab", "2 data cd", "4 data ef"]);
-        assert_log(&released.segment(6, b"g").sink, &["0 data ab", "2 data cd", "4 data ef", "6 data g"]);
-        assert_log(&stream().hold().segment(0, b"ab").end(), &["0 data ab"]);
+    fn answer_waits_for_what_it_acknowledges_and_leaves_no_hole() {
+        let waiting = stream().ready(5).answer(0, b"ab", 5).answer(2, b"cd", 9).answer(4, b"ef", 12).ack(6);
+        assert_log(&waiting.sink, &["0 data ab"]);
+        assert!(waiting.reassembler.is_blocked() && !waiting.reassembler.is_in_doubt());
+        assert_eq!(waiting.reassembler.readiness(), 3);
+        let ready = waiting.ready(11);
+        assert_log(&ready.sink, &["0 data ab", "2 data cd"]);
+        let ready = ready.ready(12);
+        assert_log(&ready.sink, &["0 data ab", "2 data cd", "4 data ef"]);
+        assert!(!ready.reassembler.is_waiting());
+        assert_log(&stream().ready(5).answer(0, b"ab", 6).end(), &["0 data ab"]);
+    }
+
+    #[test]
+    fn hole_behind_what_waits_for_the_other_direction_is_given_up_after_it() {
+        let stream = stream().ready(5).answer(0, b"ab", 9).answer(3, b"d", 9).ack(4).later();
+        assert_log(&stream.sink, &[]);
+        assert_log(&stream.ready(9).sink, &["0 data ab", "2 gap 1", "3 data d"]);
     }
 
     #[test]

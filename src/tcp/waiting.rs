@@ -14,8 +14,6 @@ pub(super) struct Waiting {
     bytes: usize,
     /// The hole that the other end has acknowledged, if there is one.
     pub(super) doubt: Option<Doubt>,
-    /// Not even what follows without a hole is handed on.
-    pub(super) held: bool,
 }
 
 #[derive(Debug)]
@@ -70,9 +68,9 @@ impl Waiting {
         self.bytes > limits::OUT_OF_ORDER_BYTES || self.pieces.len() > limits::OUT_OF_ORDER_SEGMENTS
     }
 
-    /// Whether nothing waits, for nothing.
+    /// Whether nothing waits, and nothing is waited for.
     pub(super) fn is_idle(&self) -> bool {
-        self.pieces.is_empty() && self.doubt.is_none() && !self.held
+        self.pieces.is_empty() && self.doubt.is_none()
     }
 
     /// The stream offset of the first piece.
@@ -90,6 +88,10 @@ impl Waiting {
             end += piece.content.len();
         }
         (end, false)
+    }
+
+    pub(super) fn piece_at(&self, offset: u64) -> Option<&Piece> {
+        self.pieces.get(&offset)
     }
 
     pub(super) fn pop_at(&mut self, offset: u64) -> Option<Piece> {

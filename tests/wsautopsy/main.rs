@@ -3,6 +3,7 @@
 mod builder;
 mod command_line;
 mod documentation;
+mod endings;
 mod filters;
 mod formats;
 mod handshakes;
