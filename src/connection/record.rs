@@ -49,7 +49,8 @@ pub struct ConnectionRecord {
     pub violation_count: u64,
     /// Compressed messages that could not be inflated.
     pub undecodable_messages: u64,
-    /// Bytes of the TCP stream that the capture does not hold.
+    /// Bytes that either end sent over TCP and the capture does not hold, as sequence numbers and acknowledgements show. A
+    /// FIN is no byte. Bytes count that came too late to be used, see [`crate::limits::REORDERED_PACKETS`].
     pub missed_bytes: u64,
     /// Whether handshake and end are in the capture and nothing is missing between.
     pub complete: bool,

@@ -102,6 +102,11 @@ impl Opening {
     }
 }
 
+/// Whether both directions are in the capture to their end.
+fn is_complete(summary: &FlowSummary) -> bool {
+    summary.directions.iter().all(|direction| direction.over && direction.claimed <= 1)
+}
+
 /// A connection that speaks WebSocket.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -171,7 +176,7 @@ impl Session {
         let heard = last_gap.map(|(_, time)| time);
         Tail {
             start: decoder.lost_since().unwrap_or(end),
-            end: end.saturating_sub(u64::from(direction.fin_in_gap)),
+            end: (end + direction.claimed).saturating_sub(u64::from(direction.fin_in_gap)),
             heard,
             over: direction.over,
             fin: direction.fin,
@@ -204,7 +209,7 @@ impl Session {
         record.violation_count = findings.violation_count;
         record.undecodable_messages = findings.undecodable_messages;
         record.missed_bytes = missed_bytes;
-        record.complete = seen_whole && tails.client.over && tails.server.over;
+        record.complete = seen_whole && is_complete(summary);
         record
     }
 }

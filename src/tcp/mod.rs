@@ -6,6 +6,7 @@
 //! one seen of a connection that began before the capture.
 
 mod checksum;
+mod live;
 mod reassembler;
 mod sequence;
 mod table;
@@ -77,6 +78,9 @@ pub struct DirectionEnd {
     pub fin: bool,
     /// The last byte that was told as missing is the FIN, which has a sequence number but is no byte.
     pub fin_in_gap: bool,
+    /// Bytes behind the last one that a RST claims to have been sent. They are not told as missing: anyone may send a RST
+    /// with any number.
+    pub claimed: u64,
 }
 
 impl FlowSummary {

@@ -18,15 +18,13 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::flow::{Direction, FlowKey, PacketId, Timestamp};
+use crate::flow::{FlowKey, PacketId, Timestamp};
 use crate::limits;
 use crate::packet::{Flags, Quoted, Segment};
 
 use super::checksum::{Experience, checksum};
-use super::{
-    Application, Arrival, DirectionEnd, EndKind, FlowEnd, FlowStart, FlowSummary, Interest, KnownFin, Reassembler,
-    SequenceNumber, Sink,
-};
+use super::live::{Ending, Live, index};
+use super::{Application, EndKind, FlowEnd, FlowStart, Interest, SequenceNumber};
 
 /// The connections of one shard, each with its application.
 pub struct FlowTable<A: Application> {
@@ -60,43 +58,11 @@ struct Flow<A> {
     state: State<A>,
 }
 
-/// The first FIN or RST that was captured, and what tells whether it was the first that was sent.
-#[derive(Clone, Copy)]
-struct Ending {
-    end: FlowEnd,
-    /// What its sender had received by then; `None` without an ACK.
-    heard: Option<SequenceNumber>,
-    /// The other end has sent something since.
-    answered: bool,
-    /// There was a RST, this one or a later one.
-    reset: bool,
-    /// Both ends have sent a FIN, and they are in the capture.
-    both: bool,
-}
-
 enum State<A> {
     Silent,
     Live(Box<Live<A>>),
     Ignored,
     Finished,
-}
-
-struct Live<A> {
-    directions: [Reassembler; 2],
-    listener: Listener<A>,
-}
-
-/// An application and whether it still wants to be fed.
-struct Listener<A> {
-    application: A,
-    interest: Interest,
-}
-
-const fn index(direction: Direction) -> usize {
-    match direction {
-        Direction::FromLow => 0,
-        Direction::FromHigh => 1,
-    }
 }
 
 impl<A: Application> Default for FlowTable<A> {
@@ -378,7 +344,8 @@ impl<A: Application> Flow<A> {
             return false;
         }
         let experience = &mut self.checksums[index(segment.direction)];
-        checksum(&self.start.key, tcp).is_some_and(|checksum| experience.is_damaged(checksum))
+        experience.is_worth_having()
+            && checksum(&self.start.key, tcp).is_some_and(|checksum| experience.is_damaged(checksum, tcp.len()))
     }
 
     /// What came before was left out: it is as if the capture began here.
@@ -402,7 +369,7 @@ impl<A: Application> Flow<A> {
         let State::Live(live) = &mut self.state else { return };
         live.set_captured(&self.scopes);
         live.segment(segment, payload, self.last, self.last_time, output);
-        if live.listener.interest == Interest::Ignore {
+        if live.interest() == Interest::Ignore {
             self.state = State::Ignored;
         }
     }
@@ -426,7 +393,7 @@ impl<A: Application> Flow<A> {
         self.initial[direction] = Some(initial);
         // Data in a SYN (RFC 7413) come before anything is known of the other direction.
         if let State::Live(live) = &mut self.state {
-            live.directions[direction] = Reassembler::new(initial.plus(1), !self.start.syn_seen);
+            live.begin(direction, initial, self.start.syn_seen);
         }
     }
 
@@ -437,40 +404,26 @@ impl<A: Application> Flow<A> {
             EndKind::Fin
         } else {
             if let Some(ending) = &mut self.end {
-                ending.answered |= ending.end.sender != segment.direction;
+                ending.heard_from(segment.direction);
             }
             return;
         };
-        let first = self.end.is_none();
-        let reset = kind == EndKind::Reset;
         let end = FlowEnd { sender: segment.direction, kind, packet: self.last, time: self.last_time };
-        let heard = segment.flags.has(Flags::ACK).then_some(SequenceNumber(segment.acknowledgement));
-        let ending = self.end.get_or_insert(Ending { end, heard, answered: false, reset, both: false });
-        let other = ending.end.sender != segment.direction;
-        ending.answered |= other;
-        ending.reset |= reset;
-        if other && !reset && ending.end.kind == EndKind::Fin {
-            ending.both = true;
-            // The two were recorded in the wrong order.
-            let length = segment.payload.end - segment.payload.start + segment.cut + 1;
-            if ending.heard == Some(SequenceNumber(segment.sequence).plus(length)) {
-                (ending.end, ending.heard) = (end, heard);
+        let second = match &mut self.end {
+            Some(ending) => ending.add(end, segment),
+            none => {
+                *none = Some(Ending::new(end, segment));
+                false
             }
-        }
+        };
         // A half-closed connection may live on for long; only its second end, or a reset, is the end of both.
-        if reset || (!first && other) {
+        if kind == EndKind::Reset || second {
             ended.push_back((self.last_time, self.start.key));
         }
     }
 
     fn wake(&mut self) {
-        let syn_seen = self.start.syn_seen;
-        let reassembler =
-            |initial: Option<SequenceNumber>| Reassembler::new(initial.unwrap_or_default().plus(1), !syn_seen);
-        self.state = State::Live(Box::new(Live {
-            directions: self.initial.map(reassembler),
-            listener: Listener { application: A::new(&self.start), interest: Interest::Keep },
-        }));
+        self.state = State::Live(Box::new(Live::new(&self.start, self.initial)));
     }
 
     /// The connection is over; its entry stays, so that late segments do not look like a new conversation.
@@ -486,173 +439,11 @@ impl<A: Application> Flow<A> {
     }
 }
 
-impl<A: Application> Live<A> {
-    /// Tells which directions were captured at all, by the networks that they were captured in.
-    fn set_captured(&mut self, scopes: &[Option<u32>; 2]) {
-        for (direction, scope) in self.directions.iter_mut().zip(scopes) {
-            direction.set_captured(scope.is_some());
-        }
-    }
-
-    /// Whether a segment with payload is of a later connection on the same ports, by its numbers. `reset` says that this
-    /// one has ended with a RST.
-    fn is_of_another_connection(&self, segment: &Segment, reset: bool) -> bool {
-        let this = index(segment.direction);
-        let (own, peer) = (&self.directions[this], &self.directions[1 - this]);
-        let sent = own.distance_to(SequenceNumber(segment.sequence));
-        let near = sent.unsigned_abs() <= u64::from(limits::STRAGGLER_BYTES);
-        let finished = self.directions.iter().all(Reassembler::is_finished);
-        if finished || reset {
-            // Nothing follows a FIN, but something may have been under way when the RST was sent.
-            return !near || (finished && sent > 0);
-        }
-        if near || !segment.flags.has(Flags::ACK) {
-            return false;
-        }
-        // Where the capture has paused, both numbers may have gone on, but neither goes back or beyond the window.
-        let heard = peer.distance_to(SequenceNumber(segment.acknowledgement));
-        let possible = -i64::from(limits::STRAGGLER_BYTES)..=limits::WINDOW_BYTES.cast_signed();
-        let heard_near = heard.unsigned_abs() <= u64::from(limits::STRAGGLER_BYTES);
-        !heard_near && !(possible.contains(&sent) && possible.contains(&heard))
-    }
-
-    fn segment(
-        &mut self,
-        segment: &Segment,
-        payload: &[u8],
-        packet: PacketId,
-        time: Timestamp,
-        output: &mut A::Output,
-    ) {
-        let [low, high] = &mut self.directions;
-        let (own, peer) = match segment.direction {
-            Direction::FromLow => (low, high),
-            Direction::FromHigh => (high, low),
-        };
-        let (from, to) = (segment.direction, segment.direction.opposite());
-        let mut at = Arrival { packet, time, acknowledged: None };
-        if segment.flags.has(Flags::ACK) {
-            let acknowledgement = SequenceNumber(segment.acknowledgement);
-            at.acknowledged = peer.offset_of(acknowledgement);
-            peer.acknowledge(acknowledgement, &at, &mut self.listener.sink(to, output));
-            own.set_ready(peer.readiness());
-        }
-        let fin = segment.flags.has(Flags::FIN);
-        // What a RST carries is not data of the stream but, at most, a remark (RFC 9293 section 3.10.7.4).
-        if !segment.flags.has(Flags::RST) && (!payload.is_empty() || segment.cut > 0 || fin) {
-            let first = SequenceNumber(segment.sequence).plus(u32::from(segment.flags.has(Flags::SYN)));
-            own.segment(first, payload, segment.cut, fin, &at, &mut self.listener.sink(from, output));
-        }
-        if own.is_waiting() || peer.is_waiting() {
-            self.go_on(&at, output);
-        }
-    }
-
-    /// Hands on, of both directions, what the other one has made ready.
-    fn go_on(&mut self, at: &Arrival, output: &mut A::Output) {
-        let [low, high] = &mut self.directions;
-        loop {
-            low.set_ready(high.readiness());
-            let moved = low.go_on(at, &mut self.listener.sink(Direction::FromLow, output));
-            high.set_ready(low.readiness());
-            let moved = high.go_on(at, &mut self.listener.sink(Direction::FromHigh, output)) || moved;
-            if moved {
-                continue;
-            }
-            if !(low.is_blocked() && high.is_blocked()) {
-                return;
-            }
-            // Each answers the other: these are retransmissions, which acknowledge more than the first copies did.
-            low.set_ready(u64::MAX);
-            low.go_on(at, &mut self.listener.sink(Direction::FromLow, output));
-        }
-    }
-
-    fn finish(mut self, ending: Option<Ending>, last_packet: PacketId, last_time: Timestamp, output: &mut A::Output) {
-        let at = Arrival { packet: last_packet, time: last_time, acknowledged: None };
-        self.directions.iter_mut().for_each(Reassembler::expire);
-        self.go_on(&at, output);
-        for (reassembler, direction) in self.directions.iter_mut().zip([Direction::FromLow, Direction::FromHigh]) {
-            reassembler.finish(&at, &mut self.listener.sink(direction, output));
-        }
-        if self.listener.interest == Interest::Keep {
-            let summary = self.summary(ending, last_packet, last_time);
-            self.listener.application.finish(&summary, output);
-        }
-    }
-
-    /// What is known once both directions are finished.
-    fn summary(&self, ending: Option<Ending>, last_packet: PacketId, last_time: Timestamp) -> FlowSummary {
-        let fins = [Direction::FromLow, Direction::FromHigh].map(|direction| {
-            let answered = ending.is_some_and(|ending| !ending.reset && ending.end.sender != direction);
-            self.directions[index(direction)].known_fin(answered)
-        });
-        let cut_off = ending.is_some_and(|ending| ending.reset || ending.other_vanished(last_time));
-        let directions = fins.map(|fin| DirectionEnd {
-            over: cut_off || fin.is_some(),
-            fin: fin.is_some(),
-            fin_in_gap: matches!(fin, Some(KnownFin::InGap(_))),
-        });
-        let end = ending.map(|ending| self.first_end(&ending, fins));
-        FlowSummary { end, directions, last_packet, last_time }
-    }
-
-    /// The first FIN or RST that was sent: the one that was captured first, unless its sender had heard a FIN by then.
-    fn first_end(&self, ending: &Ending, fins: [Option<KnownFin>; 2]) -> FlowEnd {
-        let other = ending.end.sender.opposite();
-        let heard = ending.heard.and_then(|heard| self.directions[index(other)].offset_of(heard));
-        match (fins[index(other)], heard) {
-            (Some(fin), Some(heard)) if heard > fin.offset() && !ending.both => {
-                FlowEnd { sender: other, kind: EndKind::Fin, ..ending.end }
-            }
-            (Some(_) | None, Some(_) | None) => ending.end,
-        }
-    }
-}
-
-impl Ending {
-    /// Whether the end that had not ended is gone: it did not even acknowledge what the other went on to send.
-    const fn other_vanished(&self, last_time: Timestamp) -> bool {
-        let silence = last_time.as_nanos().saturating_sub(self.end.time.as_nanos());
-        !self.answered && silence >= limits::VANISHED_NANOS
-    }
-}
-
-impl<A: Application> Listener<A> {
-    fn sink<'a>(&'a mut self, direction: Direction, output: &'a mut A::Output) -> Feed<'a, A> {
-        Feed { listener: self, direction, output }
-    }
-}
-
-/// Hands what one direction's reassembler finds to the application.
-struct Feed<'a, A: Application> {
-    listener: &'a mut Listener<A>,
-    direction: Direction,
-    output: &'a mut A::Output,
-}
-
-impl<A: Application> Sink for Feed<'_, A> {
-    fn data(&mut self, offset: u64, bytes: &[u8], at: &Arrival) {
-        if self.listener.interest == Interest::Keep {
-            self.listener.interest = self.listener.application.data(self.direction, offset, bytes, at, self.output);
-        }
-    }
-
-    fn gap(&mut self, offset: u64, length: u64, at: &Arrival) {
-        if self.listener.interest == Interest::Keep {
-            self.listener.interest = self.listener.application.gap(self.direction, offset, length, at, self.output);
-        }
-    }
-
-    fn conflict(&mut self, offset: u64, at: &Arrival) {
-        self.listener.application.conflict(self.direction, offset, at);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Endpoint;
+    use crate::flow::{Direction, Endpoint};
+    use crate::tcp::{Arrival, FlowSummary};
 
     const CLIENT: Direction = Direction::FromLow;
     const SERVER: Direction = Direction::FromHigh;

@@ -188,6 +188,54 @@ fn hole_that_can_hold_a_close_makes_1006_unknown() {
 }
 
 #[test]
+fn reset_behind_bytes_that_were_not_captured_makes_1006_unknown() {
+    let found = record(talk().unseen(CLIENT, 8).rst(CLIENT));
+    assert_eq!(verdict(&found), "rst by client, not clean");
+    assert_eq!((found.missed_bytes, found.complete), (0, false), "anyone may send such a reset");
+    let close = record(talk().close(CLIENT, 1000, "").unseen(SERVER, 4).rst(SERVER));
+    assert_eq!(verdict(&close), "1000 frame, by client, rst by server, not clean");
+}
+
+#[test]
+fn damaged_segments_are_not_used_where_checksums_mean_something() {
+    let conversation = talk().text(SERVER, "this is damaged").text(SERVER, "and this is not").ack(CLIENT);
+    let capture = Capture::of(conversation.close(CLIENT, 1000, "").close(SERVER, 1000, "").fins(SERVER));
+    let whole = only(&capture);
+    let damaged = |number: usize| {
+        let mut packet = capture.packets[number - 1].clone();
+        *packet.bytes.last_mut().unwrap() ^= 0x80;
+        packet
+    };
+    // The damaged copy, then what follows, then the retransmission.
+    let mut repaired = capture.clone();
+    repaired.packets.insert(8, damaged(9));
+    let found = only(&repaired);
+    assert_eq!((violations(&found), found.invalid_utf8_count, found.missed_bytes), (vec![], 0, 0));
+    assert_eq!((found.messages, verdict(&found)), (whole.messages, verdict(&whole)));
+    // The retransmission was lost: what the damaged copy said is not known.
+    let mut lost = capture.clone();
+    lost.packets[8] = damaged(9);
+    assert_eq!((only(&lost).missed_bytes, only(&lost).invalid_utf8_count), (17, 0));
+    let same = |changed: Capture, what: &str| {
+        let found = only(&changed);
+        let told = (found.messages, verdict(&found), found.missed_bytes, found.complete);
+        assert_eq!(told, (whole.messages, verdict(&whole), 0, true), "{what}");
+    };
+    for role in [CLIENT, SERVER] {
+        let mut offloaded = capture.clone();
+        let last = if role == CLIENT { 1 } else { 2 };
+        for packet in offloaded.packets.iter_mut().filter(|packet| packet.bytes[26..30] == [10, 0, 0, last]) {
+            packet.bytes[50..52].fill(0);
+        }
+        same(offloaded.clone(), "left to the network card");
+        for packet in offloaded.packets.iter_mut().filter(|packet| packet.bytes[26..30] == [10, 0, 0, last]) {
+            packet.bytes[50..52].copy_from_slice(&[0x12, 0x34]);
+        }
+        same(offloaded, "of other addresses");
+    }
+}
+
+#[test]
 fn half_closed_connection_is_not_over() {
     assert_eq!(verdict(&record(talk().fin(CLIENT).ack(SERVER))), "fin by client");
     assert_eq!(verdict(&record(talk().close(CLIENT, 1000, "").fin(CLIENT))), "1000 frame, by client, fin by client");
