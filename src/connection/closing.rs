@@ -220,17 +220,17 @@ pub(super) fn tcp_verdict(circumstances: &Circumstances) -> Verdict {
             EndKind::Fin => TcpEnd::Fin,
             EndKind::Reset => TcpEnd::Rst,
         }),
-        tcp_ended_by: circumstances.end.map(|(role, _)| role),
+        tcp_ended_by: circumstances.end.and_then(|(role, end)| (!end.perhaps_second).then_some(role)),
         ..Verdict::default()
     }
 }
 
 fn without_close(verdict: &mut Verdict, circumstances: &Circumstances) {
-    let Some((role, _)) = circumstances.end else { return };
-    if [Role::Client, Role::Server].into_iter().all(|role| circumstances.tails.get(role).is_known(role)) {
+    let known = [Role::Client, Role::Server].into_iter().all(|role| circumstances.tails.get(role).is_known(role));
+    if circumstances.end.is_some() && known {
         verdict.close_code = Some(CloseCode::ABNORMAL);
         verdict.source = Some(CloseSource::Inferred);
-        verdict.closed_by = Some(ClosedBy::One(role));
+        verdict.closed_by = verdict.tcp_ended_by.map(ClosedBy::One);
         verdict.clean = Some(false);
     }
 }
@@ -307,6 +307,7 @@ mod tests {
             kind,
             packet: PacketId { file: 0, number: 9 },
             time: Timestamp::default(),
+            perhaps_second: false,
         };
         let tail = Tail { start: 100, end: 100, heard: None, over: true, fin: kind == EndKind::Fin };
         Circumstances { end: Some((SERVER, end)), tails: PerRole { client: tail, server: tail } }

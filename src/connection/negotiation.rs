@@ -381,3 +381,61 @@ fn facts_of_response(response: &Response) -> ResponseFacts {
         extensions: response.fields.text("sec-websocket-extensions"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::ConnectionRecord;
+    use crate::flow::{Endpoint, FlowKey, PacketId, Timestamp};
+    use crate::tcp::{DirectionEnd, FlowSummary};
+    use crate::websocket::handshake::accept_of;
+
+    const CLIENT: Direction = Direction::FromLow;
+    const PACKET: PacketId = PacketId { file: 0, number: 1 };
+
+    fn start() -> FlowStart {
+        let key = FlowKey::of(Endpoint::from_v4([10, 0, 0, 1], 5000), Endpoint::from_v4([10, 0, 0, 2], 80)).0;
+        FlowStart { key, packet: PACKET, time: Timestamp::default(), conversation: PACKET, syn_seen: true }
+    }
+
+    fn at(acknowledged: Option<u64>) -> Arrival {
+        Arrival { packet: PACKET, time: Timestamp::default(), acknowledged }
+    }
+
+    /// What becomes of a frame that is read between request and answer, if its sender had received so much of the answer
+    /// as `heard` makes of its length.
+    fn early_frame(heard: fn(u64) -> Option<u64>) -> ConnectionRecord {
+        let fields = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
+        let request =
+            format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: key\r\n\r\n");
+        let accept = accept_of(b"key");
+        let answer = format!("HTTP/1.1 101 Switching Protocols\r\n{fields}Sec-WebSocket-Accept: {accept}\r\n\r\n");
+        let frame = [0x81, 0x80, 1, 2, 3, 4];
+        let mut negotiation = Negotiation::new(CLIENT);
+        let mut data =
+            |from, offset: usize, bytes: &[u8], at| negotiation.data(from, offset as u64, bytes, &at, &start(), 0).1;
+        assert!(matches!(data(CLIENT, 0, request.as_bytes(), at(Some(0))), Outcome::Read));
+        assert!(matches!(data(CLIENT, request.len(), &frame, at(heard(answer.len() as u64))), Outcome::Read));
+        let answered = data(CLIENT.opposite(), 0, answer.as_bytes(), at(Some(request.len() as u64)));
+        let Outcome::Upgraded(session) = answered else { panic!("the answer agrees") };
+        let directions = [DirectionEnd::default(); 2];
+        let summary = FlowSummary { end: None, directions, last_packet: PACKET, last_time: Timestamp::default() };
+        session.finish(&start(), &summary, 0)
+    }
+
+    #[test]
+    fn frame_read_before_the_answer_is_early_unless_its_sender_had_the_answer() {
+        for heard in [|_| Some(0), |answer| Some(answer - 1)] {
+            let early = early_frame(heard);
+            assert_eq!(
+                early.violations.iter().map(|found| found.rule).collect::<Vec<_>>(),
+                [Rule::FramesBeforeHandshake]
+            );
+            assert_eq!(early.messages.client, 1);
+        }
+        for heard in [Some, |_| None] {
+            let late = early_frame(heard);
+            assert_eq!((late.violations, late.messages.client), (Vec::new(), 1));
+        }
+    }
+}

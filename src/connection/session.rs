@@ -176,7 +176,7 @@ impl Session {
         let heard = last_gap.map(|(_, time)| time);
         Tail {
             start: decoder.lost_since().unwrap_or(end),
-            end: (end + direction.claimed).saturating_sub(u64::from(direction.fin_in_gap)),
+            end: end + direction.claimed,
             heard,
             over: direction.over,
             fin: direction.fin,

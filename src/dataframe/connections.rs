@@ -233,7 +233,7 @@ fn end_columns<'a>() -> [Field<'a>; 5] {
             .means("How TCP ended: `fin`, `rst`, or `none` if its end is not in the capture"),
         Field::word("tcp_ended_by", |row| row.record.verdict.tcp_ended_by.map(|role| role.name()))
             .means("Who sent the first FIN or RST: `client` or `server`")
-            .null("The end of TCP is not in the capture"),
+            .null("The end of TCP is not in the capture, or does not show it"),
         Field::flag("clean", |row| row.record.verdict.clean)
             .means("Whether both Close frames were seen and TCP ended with FIN")
             .null("Not settled by the capture")

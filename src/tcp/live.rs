@@ -175,11 +175,9 @@ impl<A: Application> Live<A> {
             self.directions[index(direction)].known_fin(answered)
         });
         let cut_off = ending.is_some_and(|ending| ending.reset || ending.other_vanished(last_time));
-        let mut directions = fins.map(|fin| DirectionEnd {
-            over: cut_off || fin.is_some(),
-            fin: fin.is_some(),
-            fin_in_gap: matches!(fin, Some(KnownFin::InGap(_))),
-            claimed: 0,
+        let mut directions = fins.map(|fin| {
+            let known = fin.is_some_and(KnownFin::is_certain);
+            DirectionEnd { over: cut_off || known, fin: known, fin_in_gap: fin.is_some() && !known, claimed: 0 }
         });
         if let Some((sender, sequence)) = ending.and_then(|ending| ending.reset_at) {
             let distance = self.directions[index(sender)].distance_to(sequence);
@@ -196,7 +194,9 @@ impl<A: Application> Live<A> {
         let heard = ending.heard.and_then(|heard| self.directions[index(other)].offset_of(heard));
         match (fins[index(other)], heard) {
             (Some(fin), Some(heard)) if heard > fin.offset() && !ending.both => {
-                FlowEnd { sender: other, kind: EndKind::Fin, ..ending.end }
+                let perhaps_second = !fin.is_certain();
+                let sender = if perhaps_second { ending.end.sender } else { other };
+                FlowEnd { sender, kind: EndKind::Fin, perhaps_second, ..ending.end }
             }
             (Some(_) | None, Some(_) | None) => ending.end,
         }

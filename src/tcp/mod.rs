@@ -66,6 +66,8 @@ pub struct FlowEnd {
     pub packet: PacketId,
     /// When that was captured.
     pub time: Timestamp,
+    /// The other end may have sent its FIN before, among bytes that the capture does not hold.
+    pub perhaps_second: bool,
 }
 
 /// What is known of the end of one direction.
@@ -76,7 +78,7 @@ pub struct DirectionEnd {
     pub over: bool,
     /// The FIN was captured or acknowledged.
     pub fin: bool,
-    /// The last byte that was told as missing is the FIN, which has a sequence number but is no byte.
+    /// The last byte that was told as missing is most likely the FIN, which has a sequence number but is no byte.
     pub fin_in_gap: bool,
     /// Bytes behind the last one that a RST claims to have been sent. They are not told as missing: anyone may send a RST
     /// with any number.

@@ -66,8 +66,8 @@ pub enum KnownFin {
     Captured(u64),
     /// It is not, but was acknowledged. Its stream offset.
     Acknowledged(u64),
-    /// It was acknowledged together with bytes that are not in the capture, and so was told as the last byte of a gap. Its
-    /// stream offset.
+    /// It was most likely acknowledged together with bytes that are not in the capture, and so was told as the last byte
+    /// of a gap. Its stream offset.
     InGap(u64),
 }
 
@@ -77,6 +77,15 @@ impl KnownFin {
     pub const fn offset(self) -> u64 {
         match self {
             Self::Captured(offset) | Self::Acknowledged(offset) | Self::InGap(offset) => offset,
+        }
+    }
+
+    /// Whether nothing but a FIN explains what was captured.
+    #[must_use]
+    pub const fn is_certain(self) -> bool {
+        match self {
+            Self::Captured(_) | Self::Acknowledged(_) => true,
+            Self::InGap(_) => false,
         }
     }
 }

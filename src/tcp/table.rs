@@ -408,7 +408,8 @@ impl<A: Application> Flow<A> {
             }
             return;
         };
-        let end = FlowEnd { sender: segment.direction, kind, packet: self.last, time: self.last_time };
+        let (packet, time) = (self.last, self.last_time);
+        let end = FlowEnd { sender: segment.direction, kind, packet, time, perhaps_second: false };
         let second = match &mut self.end {
             Some(ending) => ending.add(end, segment),
             none => {
@@ -480,7 +481,10 @@ mod tests {
 
         fn finish(mut self, summary: &FlowSummary, output: &mut Self::Output) {
             self.0.push(match summary.end {
-                Some(end) => format!("{:?} of {} in {}", end.kind, name(end.sender), end.packet.number),
+                Some(end) => {
+                    let second = if end.perhaps_second { ", perhaps second" } else { "" };
+                    format!("{:?} of {} in {}{second}", end.kind, name(end.sender), end.packet.number)
+                }
                 None => format!("open at {}", summary.last_packet.number),
             });
             for direction in [CLIENT, SERVER] {
@@ -716,7 +720,8 @@ mod tests {
         assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; Fin of client in 5"]);
         let mut wire = Wire::default();
         wire.open().send(CLIENT, ACK, 101, 501, b"a").send(CLIENT, FIN_ACK, 102, 508, b"");
-        let told = "from 1 of 1, syn; client 0 a; server 0 gap 7; Fin of server in 5; server FIN in gap";
+        let told = "from 1 of 1, syn; client 0 a; server 0 gap 7; Fin of client in 5, perhaps second; server goes on; \
+                    server FIN in gap";
         assert_eq!(wire.end(), [told]);
     }
 

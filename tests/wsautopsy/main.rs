@@ -64,7 +64,8 @@ fn verdict(record: &ConnectionRecord) -> String {
         words.push(format!("reply {}{code}", reply.name()));
     }
     if let Some(end) = verdict.tcp_end {
-        words.push(format!("{} by {}", end.name(), verdict.tcp_ended_by.unwrap().name()));
+        let by = verdict.tcp_ended_by.map(|role| format!(" by {}", role.name())).unwrap_or_default();
+        words.push(format!("{}{by}", end.name()));
     }
     words.extend(verdict.clean.map(|clean| if clean { "clean" } else { "not clean" }.to_owned()));
     words.join(", ")
