@@ -388,6 +388,26 @@ fn packets_recorded_a_few_places_late_change_nothing() {
 }
 
 #[test]
+fn taps_whose_clocks_differ_change_nothing() {
+    for (name, conversation) in endings() {
+        let capture = Capture::of(conversation);
+        let whole = only(&capture);
+        for skew in [-15, -6, -2, 2, 6, 15] {
+            let mut merged = capture.clone();
+            // The handshake of TCP is left in place: without it nothing tells where the streams begin.
+            for packet in merged.packets.iter_mut().skip(3).filter(|packet| packet.bytes[26..30] == [10, 0, 0, 1]) {
+                packet.time += skew * 1_000_000;
+            }
+            merged.packets[3..].sort_by_key(|packet| packet.time);
+            let found = only(&merged);
+            assert_eq!(facts(&found), facts(&whole), "{name}, {skew} ms");
+            assert_eq!((found.missed_bytes, found.complete), (0, true), "{name}, {skew} ms");
+            assert_eq!((found.handshake, found.messages), (whole.handshake, whole.messages), "{name}, {skew} ms");
+        }
+    }
+}
+
+#[test]
 fn acknowledgements_recorded_before_their_data_lose_nothing() {
     let burst = |conversation: Conversation| {
         (0..20).fold(conversation, |conversation, number| conversation.text(SERVER, &format!("message {number}")))
