@@ -30,12 +30,19 @@ pub(super) struct Ending {
     heard: Option<SequenceNumber>,
     /// The other end has sent something since.
     answered: bool,
-    /// There was a RST, this one or a later one.
-    pub(super) reset: bool,
-    /// Who sent the first RST, and its sequence number.
-    reset_at: Option<(Direction, SequenceNumber)>,
+    /// The first RST, this one or a later one.
+    reset: Option<Reset>,
     /// Both ends have sent a FIN, and they are in the capture.
     both: bool,
+}
+
+/// A RST, and who has said something well after it.
+#[derive(Clone, Copy)]
+struct Reset {
+    sender: Direction,
+    sequence: SequenceNumber,
+    time: Timestamp,
+    sender_goes_on: bool,
 }
 
 /// The place of a direction in a pair.
@@ -171,18 +178,19 @@ impl<A: Application> Live<A> {
     /// What is known once both directions are finished.
     fn summary(&self, ending: Option<Ending>, last_packet: PacketId, last_time: Timestamp) -> FlowSummary {
         let fins = [Direction::FromLow, Direction::FromHigh].map(|direction| {
-            let answered = ending.is_some_and(|ending| !ending.reset && ending.end.sender != direction);
+            let answered = ending.is_some_and(|ending| !ending.is_reset() && ending.end.sender != direction);
             self.directions[index(direction)].known_fin(answered)
         });
-        let cut_off = ending.is_some_and(|ending| ending.reset || ending.other_vanished(last_time));
+        let cut_off = ending.is_some_and(|ending| ending.is_reset() || ending.other_vanished(last_time));
         let mut directions = fins.map(|fin| {
             let known = fin.is_some_and(KnownFin::is_certain);
             DirectionEnd { over: cut_off || known, fin: known, fin_in_gap: fin.is_some() && !known, claimed: 0 }
         });
-        if let Some((sender, sequence)) = ending.and_then(|ending| ending.reset_at) {
-            let distance = self.directions[index(sender)].distance_to(sequence);
+        if let Some(reset) = ending.and_then(|ending| ending.reset) {
+            let sender = index(reset.sender);
+            let distance = self.directions[sender].distance_to(reset.sequence);
             let believed = (0..=limits::WINDOW_BYTES.cast_signed()).contains(&distance);
-            directions[index(sender)].claimed = if believed { distance.unsigned_abs() } else { 0 };
+            directions[sender].claimed = if believed { distance.unsigned_abs() } else { 0 };
         }
         let end = ending.map(|ending| self.first_end(&ending, fins));
         FlowSummary { end, directions, last_packet, last_time }
@@ -206,22 +214,39 @@ impl<A: Application> Live<A> {
 impl Ending {
     /// The first one that was captured.
     pub(super) fn new(end: FlowEnd, segment: &Segment) -> Self {
-        let heard = heard_by(segment);
-        let reset_at = reset_at(segment);
-        Self { end, heard, answered: false, reset: reset_at.is_some(), reset_at, both: false }
+        Self { end, heard: heard_by(segment), answered: false, reset: Reset::of(&end, segment), both: false }
     }
 
-    /// `sender` has sent something that is no end.
-    pub(super) fn heard_from(&mut self, sender: Direction) {
+    /// Whether there was a RST.
+    pub(super) const fn is_reset(&self) -> bool {
+        self.reset.is_some()
+    }
+
+    /// `sender` has sent something that is no RST. Returns whether the connection has not ended after all: an end that has
+    /// reset it says no more, and the other one answers nothing but with a RST. Where they go on, the RST was not the
+    /// sender's, or did not fit (RFC 5961 section 3).
+    pub(super) fn goes_on(&mut self, sender: Direction, time: Timestamp) -> bool {
         self.answered |= self.end.sender != sender;
+        let Some(reset) = &mut self.reset else { return false };
+        if time.as_nanos().saturating_sub(reset.time.as_nanos()) <= limits::REORDERED_NANOS {
+            return false;
+        }
+        if sender == reset.sender {
+            reset.sender_goes_on = true;
+            return false;
+        }
+        if !reset.sender_goes_on {
+            return false;
+        }
+        self.reset = None;
+        self.end.kind == EndKind::Reset
     }
 
     /// A further FIN or RST; whether it is the other end's.
     pub(super) fn add(&mut self, end: FlowEnd, segment: &Segment) -> bool {
         let other = self.end.sender != end.sender;
         self.answered |= other;
-        self.reset_at = self.reset_at.or(reset_at(segment));
-        self.reset |= self.reset_at.is_some();
+        self.reset = self.reset.or(Reset::of(&end, segment));
         if other && end.kind == EndKind::Fin && self.end.kind == EndKind::Fin {
             self.both = true;
             let length = segment.payload.end - segment.payload.start + segment.cut + 1;
@@ -240,8 +265,13 @@ impl Ending {
     }
 }
 
-fn reset_at(segment: &Segment) -> Option<(Direction, SequenceNumber)> {
-    segment.flags.has(Flags::RST).then_some((segment.direction, SequenceNumber(segment.sequence)))
+impl Reset {
+    /// The RST that `segment` is, if it is one.
+    fn of(end: &FlowEnd, segment: &Segment) -> Option<Self> {
+        let sequence = SequenceNumber(segment.sequence);
+        let reset = Self { sender: end.sender, sequence, time: end.time, sender_goes_on: false };
+        (end.kind == EndKind::Reset).then_some(reset)
+    }
 }
 
 fn heard_by(segment: &Segment) -> Option<SequenceNumber> {

@@ -44,7 +44,7 @@ struct Flow<A> {
     initial: [Option<SequenceNumber>; 2],
     /// Per direction, the network that it was captured in; `None` while no segment of it was seen.
     scopes: [Option<u32>; 2],
-    end: Option<Ending>,
+    end: Option<Box<Ending>>,
     checksums: [Experience; 2],
     /// The file in which it was last seen, looked into or not.
     file: u32,
@@ -158,7 +158,9 @@ impl<A: Application> FlowTable<A> {
             let hash = self.hasher.hash_one(key);
             // The ports may be in use again: then the newer connection has an end of its own, or none yet.
             let over = |flow: &Flow<A>| {
-                flow.start.key == key && flow.is_live() && flow.end.is_some_and(|ending| ending.end.time <= ended_at)
+                flow.start.key == key
+                    && flow.is_live()
+                    && flow.end.as_ref().is_some_and(|ending| ending.end.time <= ended_at)
             };
             if let Some(flow) = self.flows.find_mut(hash, over) {
                 flow.close(&mut self.output);
@@ -304,7 +306,7 @@ impl<A: Application> Flow<A> {
             State::Finished => return Reuse::SameConversation,
             State::Silent | State::Ignored => return Reuse::None,
         };
-        if live.is_of_another_connection(segment, self.end.is_some_and(|ending| ending.reset)) {
+        if live.is_of_another_connection(segment, self.end.as_ref().is_some_and(|ending| ending.is_reset())) {
             Reuse::SameConversation
         } else {
             Reuse::None
@@ -398,28 +400,27 @@ impl<A: Application> Flow<A> {
     }
 
     fn note_end(&mut self, segment: &Segment, ended: &mut VecDeque<(Timestamp, FlowKey)>) {
-        let kind = if segment.flags.has(Flags::RST) {
-            EndKind::Reset
-        } else if segment.flags.has(Flags::FIN) {
-            EndKind::Fin
-        } else {
-            if let Some(ending) = &mut self.end {
-                ending.heard_from(segment.direction);
-            }
+        let reset = segment.flags.has(Flags::RST);
+        if !reset && let Some(ending) = &mut self.end {
+            let no_end = ending.goes_on(segment.direction, self.last_time);
+            self.end.take_if(|_| no_end);
+        }
+        let kind = if reset { EndKind::Reset } else { EndKind::Fin };
+        if !reset && !segment.flags.has(Flags::FIN) {
             return;
-        };
+        }
         let (packet, time) = (self.last, self.last_time);
         let end = FlowEnd { sender: segment.direction, kind, packet, time, perhaps_second: false };
         let second = match &mut self.end {
             Some(ending) => ending.add(end, segment),
             none => {
-                *none = Some(Ending::new(end, segment));
+                *none = Some(Box::new(Ending::new(end, segment)));
                 false
             }
         };
         // A half-closed connection may live on for long; only its second end, or a reset, is the end of both.
-        if kind == EndKind::Reset || second {
-            ended.push_back((self.last_time, self.start.key));
+        if reset || second {
+            ended.push_back((time, self.start.key));
         }
     }
 
@@ -431,7 +432,7 @@ impl<A: Application> Flow<A> {
     fn close(&mut self, output: &mut A::Output) {
         let state = std::mem::replace(&mut self.state, State::Finished);
         if let State::Live(live) = state {
-            live.finish(self.end, self.last, self.last_time, output);
+            live.finish(self.end.as_deref().copied(), self.last, self.last_time, output);
         }
     }
 
@@ -723,6 +724,22 @@ mod tests {
         let told = "from 1 of 1, syn; client 0 a; server 0 gap 7; Fin of client in 5, perhaps second; server goes on; \
                     server FIN in gap";
         assert_eq!(wire.end(), [told]);
+    }
+
+    #[test]
+    fn reset_that_both_ends_outlive_was_none() {
+        let forged = |wire: &mut Wire| {
+            wire.open().send(CLIENT, ACK, 101, 501, b"a").send(SERVER, RST, 400, 0, b"").seconds_pass(1);
+        };
+        let mut wire = Wire::default();
+        forged(&mut wire);
+        wire.send(SERVER, ACK, 501, 102, b"b").send(CLIENT, ACK, 102, 502, b"c");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; server 0 b; client 1 c; open at 7"]);
+        // What one end goes on to say, the other one does not hear any more.
+        let mut wire = Wire::default();
+        forged(&mut wire);
+        wire.send(SERVER, ACK, 501, 102, b"b").send(CLIENT, RST, 102, 0, b"").send(SERVER, ACK, 501, 102, b"b");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; server 0 b; Reset of server in 5"]);
     }
 
     #[test]
