@@ -81,6 +81,13 @@ impl<A: Application> Live<A> {
         }
     }
 
+    /// Whether a segment carries bytes that were not handed on yet.
+    pub(super) fn is_news(&self, segment: &Segment) -> bool {
+        let length = i64::from(segment.payload.end) - i64::from(segment.payload.start);
+        let own = &self.directions[index(segment.direction)];
+        length > 0 && own.distance_to(SequenceNumber(segment.sequence)) + length > 0
+    }
+
     /// Whether a segment with payload is of a later connection on the same ports, by its numbers. `reset` says that this
     /// one has ended with a RST.
     pub(super) fn is_of_another_connection(&self, segment: &Segment, reset: bool) -> bool {
@@ -222,11 +229,15 @@ impl Ending {
         self.reset.is_some()
     }
 
-    /// `sender` has sent something that is no RST. Returns whether the connection has not ended after all: an end that has
-    /// reset it says no more, and the other one answers nothing but with a RST. Where they go on, the RST was not the
-    /// sender's, or did not fit (RFC 5961 section 3).
-    pub(super) fn goes_on(&mut self, sender: Direction, time: Timestamp) -> bool {
+    /// `sender` has sent something that is no RST.
+    pub(super) fn heard_from(&mut self, sender: Direction) {
         self.answered |= self.end.sender != sender;
+    }
+
+    /// `sender` has sent new bytes. Returns whether the connection has not ended after all: an end that has reset it says
+    /// no more, and the other one answers nothing but with a RST. Where they go on, the RST was not the sender's, or did
+    /// not fit (RFC 5961 section 3).
+    pub(super) fn goes_on(&mut self, sender: Direction, time: Timestamp) -> bool {
         let Some(reset) = &mut self.reset else { return false };
         if time.as_nanos().saturating_sub(reset.time.as_nanos()) <= limits::REORDERED_NANOS {
             return false;

@@ -402,8 +402,11 @@ impl<A: Application> Flow<A> {
     fn note_end(&mut self, segment: &Segment, ended: &mut VecDeque<(Timestamp, FlowKey)>) {
         let reset = segment.flags.has(Flags::RST);
         if !reset && let Some(ending) = &mut self.end {
-            let no_end = ending.goes_on(segment.direction, self.last_time);
-            self.end.take_if(|_| no_end);
+            ending.heard_from(segment.direction);
+            if matches!(&self.state, State::Live(live) if live.is_news(segment)) {
+                let no_end = ending.goes_on(segment.direction, self.last_time);
+                self.end.take_if(|_| no_end);
+            }
         }
         let kind = if reset { EndKind::Reset } else { EndKind::Fin };
         if !reset && !segment.flags.has(Flags::FIN) {
