@@ -57,6 +57,14 @@ pub const OUT_OF_ORDER_BYTES: usize = 4 << 20;
 /// Segments of one direction that wait for a hole before them, however small they are.
 pub const OUT_OF_ORDER_SEGMENTS: usize = 4096;
 
+/// Packets of a connection that a hole is in doubt for, once the other end has acknowledged it: the bytes may only have
+/// been recorded late. Queues of a network card and taps are out of step by a burst, which is a few dozen packets at most.
+pub const REORDERED_PACKETS: usize = 32;
+
+/// Nanoseconds of capture time that such a hole is in doubt for, 20 ms: more than clocks of taps differ that are worth
+/// merging, and less than a sender waits before it retransmits.
+pub const REORDERED_NANOS: i64 = 20_000_000;
+
 /// Bytes that an acknowledgement or a segment may lie ahead of what was seen and still be believed: the largest TCP
 /// window (RFC 7323 section 2.3). Further ahead it is a stray of another connection, or damage.
 pub const WINDOW_BYTES: u64 = 1 << 30;
@@ -133,12 +141,20 @@ pub const TIME_BUCKETS: usize = 1_000_000;
 /// Nanoseconds of capture time that a connection is kept after both its ends, for packets that were captured late.
 pub const LINGER_NANOS: i64 = 5_000_000_000;
 
+/// Nanoseconds of capture time after which an end of a connection has vanished that said nothing since the other end's
+/// FIN, while that one goes on sending: by then a FIN was sent again about five times.
+pub const VANISHED_NANOS: i64 = 10_000_000_000;
+
 /// Bytes that a segment may lie from the end of a connection that is over and still belong to it. Further away it is of
 /// a later connection on the same ports.
 pub const STRAGGLER_BYTES: u32 = 1 << 20;
 
 /// Bytes of a connection that began before the capture, or lacks its beginning, in which HTTP or WebSocket is looked for.
 pub const PROBED_BYTES: usize = 1 << 20;
+
+/// Nanoseconds of capture time within which an end answers a Close frame that it has received, 1 s. Libraries answer in the
+/// moment in which they read it.
+pub const CLOSE_ANSWER_NANOS: i64 = 1_000_000_000;
 
 /// Packets of a batch that one thread decodes at once: a few dozen microseconds of work.
 pub const PIECE_PACKETS: usize = 1024;
@@ -176,6 +192,9 @@ pub const TLS_FAILURES: u64 = 64;
 /// Records of one direction whose ends are remembered until they are acknowledged. Of one that is not, an acknowledgement
 /// is taken for one of an earlier record.
 pub const TLS_RECORDS_IN_FLIGHT: usize = 256;
+
+/// Bytes that are taken for what a hole in a TLS connection held, which is not known: more than any Close frame has.
+pub const TLS_HOLE_BYTES: u64 = 1024;
 
 /// Sequence numbers that are tried on the first record after a gap. A gap of so many records is a connection of its own;
 /// each costs the verification of a tag.

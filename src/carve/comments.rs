@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::close_code::CloseCode;
-use crate::connection::{CloseFrame, ConnectionRecord, InvalidUtf8, TextLocation, Violation};
+use crate::connection::{CloseFrame, ConnectionRecord, InvalidUtf8, Position, TextLocation, Violation};
 use crate::flow::{PacketId, Role};
 use crate::websocket::Rule;
 
@@ -31,7 +31,7 @@ pub(super) fn tcp_end(record: &ConnectionRecord, sender: Role, reset: bool) -> S
 }
 
 fn close_frame(frame: &CloseFrame) -> String {
-    let (sender, position) = (frame.sender.name(), frame.position.name());
+    let (sender, position) = (frame.sender.name(), frame.position.map_or("", Position::name));
     let code = match frame.code {
         Some(code) => format!("Close {code}{}", code.name().map(|name| format!(" {name}")).unwrap_or_default()),
         None => "an empty Close".to_owned(),

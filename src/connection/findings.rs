@@ -5,7 +5,7 @@ use crate::limits;
 use crate::tcp::Arrival;
 use crate::websocket::{Event, InvalidText, LikelyCause, Rule, TextCheck, Visitor};
 
-use super::closing::{Closing, SeenClose};
+use super::closing::{Circumstances, Closing, Order, SeenClose};
 use super::reaction::Causes;
 use super::record::{CloseFrame, InvalidUtf8, Position, TextLocation, Violation};
 use super::split::Splits;
@@ -124,15 +124,22 @@ impl Findings {
     }
 
     /// What is known only at the end: which Close frame was which, and how the peer took invalid text.
-    pub(super) fn settle(&mut self) {
-        let first = self.closing.first_sender();
+    pub(super) fn settle(&mut self, circumstances: &Circumstances) {
+        let order = self.closing.order(circumstances);
+        let earliest = self.close_frames.first().map(|frame| frame.sender);
         let mut seen: PerRole<bool> = PerRole::default();
         for frame in &mut self.close_frames {
             let again = std::mem::replace(seen.get_mut(frame.sender), true);
-            frame.position = match (again, Some(frame.sender) == first) {
-                (true, _) => Position::Extra,
-                (false, true) => Position::First,
-                (false, false) => Position::Reply,
+            let first = match order {
+                Order::First(role) => Some(role),
+                Order::Crossed => earliest,
+                Order::Unknown => None,
+            };
+            frame.position = match (again, first) {
+                (true, _) => Some(Position::Extra),
+                (false, Some(role)) if role == frame.sender => Some(Position::First),
+                (false, Some(_)) => Some(Position::Reply),
+                (false, None) => None,
             };
         }
         self.causes.settle(&self.closing, &mut self.violations, &mut self.invalid_utf8);
@@ -204,7 +211,7 @@ impl Findings {
                 packet: at.packet,
                 time: at.time,
                 sender,
-                position: Position::Extra,
+                position: None,
                 code: body.code,
                 reason: body.reason.into(),
                 reason_valid,

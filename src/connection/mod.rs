@@ -36,7 +36,7 @@ use crate::tcp::{Application, Arrival, FlowStart, FlowSummary, Interest};
 use crate::tls::{Random, Secrets, may_be_client_hello};
 use crate::websocket::Rule;
 
-use negotiation::{Negotiation, Outcome};
+use negotiation::{HeldContent, Negotiation, Outcome};
 use probe::Probe;
 use proxy::Parsed;
 use secure::Secure;
@@ -74,8 +74,21 @@ pub struct Connection {
     missed: u64,
     /// Bytes looked at while probing.
     probed: usize,
+    /// How far each direction was read, as a stream offset, until a session begins.
+    reached: [u64; 2],
     /// The client that a PROXY header names.
     proxied: Option<IpAddr>,
+}
+
+/// Bytes that are missing.
+#[derive(Clone, Copy, Debug)]
+struct Hole {
+    /// Where in the stream.
+    offset: u64,
+    /// How many.
+    length: u64,
+    /// Whether that is known, not just taken for it.
+    exact: bool,
 }
 
 #[derive(Debug)]
@@ -104,7 +117,15 @@ impl Application for Connection {
     type Output = Workplace;
 
     fn new(start: &FlowStart) -> Self {
-        Self { start: *start, stage: Stage::Probing(None), refused: Vec::new(), missed: 0, probed: 0, proxied: None }
+        Self {
+            start: *start,
+            stage: Stage::Probing(None),
+            refused: Vec::new(),
+            missed: 0,
+            probed: 0,
+            reached: [0; 2],
+            proxied: None,
+        }
     }
 
     fn data(
@@ -117,35 +138,23 @@ impl Application for Connection {
     ) -> Interest {
         match &mut self.stage {
             Stage::Session(session) => {
-                session.data(from, bytes, at);
+                session.data(from, offset, bytes, at);
                 Interest::Keep
             }
             Stage::Secure(secure) => secure.data(from, offset, bytes, at, workplace),
             Stage::Probing(_) | Stage::Proxy(_) | Stage::Negotiation(_) | Stage::Over => {
-                self.negotiate(from, offset, bytes, at, workplace)
+                self.reach(from, offset + bytes.len() as u64);
+                self.negotiate(from, offset, bytes, at, self.missed, workplace)
             }
         }
     }
 
     fn gap(&mut self, from: Direction, offset: u64, length: u64, at: &Arrival, workplace: &mut Workplace) -> Interest {
-        self.missed += length;
-        match &mut self.stage {
-            Stage::Over => {}
-            Stage::Proxy(_) => self.stage = Stage::Probing(None),
-            Stage::Probing(probe) => {
-                if let Some(probe) = probe {
-                    probe.gap(from);
-                }
-            }
-            Stage::Negotiation(negotiation) => {
-                negotiation.gap(from, length, at);
-                if negotiation.is_lost() {
-                    self.stage = Stage::Probing(None);
-                }
-            }
-            Stage::Session(session) => session.gap(from, length, at),
-            Stage::Secure(secure) => return secure.gap(from, offset, length, at, workplace),
+        if let Stage::Secure(secure) = &mut self.stage {
+            self.missed += length;
+            return secure.gap(from, offset, length, at, workplace);
         }
+        self.lack(from, Hole { offset, length, exact: true }, at);
         Interest::Keep
     }
 
@@ -156,7 +165,9 @@ impl Application for Connection {
         }
     }
 
-    fn finish(self, summary: &FlowSummary, workplace: &mut Workplace) {
+    fn finish(mut self, summary: &FlowSummary, workplace: &mut Workplace) {
+        let fins = summary.directions.iter().filter(|direction| direction.fin_in_gap).count() as u64;
+        self.missed = self.missed.saturating_sub(fins);
         let (first, proxied) = (workplace.records.len(), self.proxied);
         self.tell(summary, workplace);
         for record in workplace.records.iter_mut().skip(first) {
@@ -170,13 +181,14 @@ impl Connection {
     /// The records of what was found.
     fn tell(mut self, summary: &FlowSummary, workplace: &mut Workplace) {
         let records = &mut workplace.records;
-        for refusal in self.refused {
-            records.push(refusal.opening.attempt(&self.start, summary, Some(refusal.answer), refusal.missed));
+        for refusal in self.refused.drain(..) {
+            let missed = refusal.missed.min(self.missed);
+            records.push(refusal.opening.attempt(&self.start, summary, Some(refusal.answer), missed));
         }
         if let Stage::Negotiation(negotiation) = &mut self.stage
             && let Some(session) = negotiation.assume_upgraded(self.missed)
         {
-            self.stage = Stage::Session(Box::new(session));
+            self.begin(Box::new(session));
         }
         match self.stage {
             Stage::Probing(_) | Stage::Proxy(_) | Stage::Over => {}
@@ -189,13 +201,57 @@ impl Connection {
         }
     }
 
-    /// Bytes before it is known to be a WebSocket.
+    const fn reach(&mut self, from: Direction, offset: u64) {
+        let [low, high] = &mut self.reached;
+        match from {
+            Direction::FromLow => *low = offset,
+            Direction::FromHigh => *high = offset,
+        }
+    }
+
+    /// From here on it is known to be a WebSocket.
+    fn begin(&mut self, mut session: Box<Session>) {
+        let [low, high] = self.reached;
+        session.seek(Direction::FromLow, low);
+        session.seek(Direction::FromHigh, high);
+        self.stage = Stage::Session(session);
+    }
+
+    /// Missing bytes.
+    fn lack(&mut self, from: Direction, hole: Hole, at: &Arrival) {
+        self.missed += hole.length;
+        self.reach(from, hole.offset + hole.length);
+        self.step_over(from, hole, at, self.missed);
+    }
+
+    /// Missing bytes, after which the connection lacks `missed`.
+    fn step_over(&mut self, from: Direction, hole: Hole, at: &Arrival, missed: u64) {
+        match &mut self.stage {
+            Stage::Over | Stage::Secure(_) => {}
+            Stage::Proxy(_) => self.stage = Stage::Probing(None),
+            Stage::Probing(probe) => {
+                if let Some(probe) = probe {
+                    probe.gap(from);
+                }
+            }
+            Stage::Negotiation(negotiation) => {
+                negotiation.gap(from, hole, at, missed);
+                if negotiation.is_lost() {
+                    self.stage = Stage::Probing(None);
+                }
+            }
+            Stage::Session(session) => session.gap(from, hole, at),
+        }
+    }
+
+    /// Bytes before it is known to be a WebSocket; the TCP connection lacked `missed` by then.
     fn negotiate(
         &mut self,
         from: Direction,
         offset: u64,
         bytes: &[u8],
         at: &Arrival,
+        missed: u64,
         workplace: &mut Workplace,
     ) -> Interest {
         let mut used = 0;
@@ -204,7 +260,7 @@ impl Connection {
             match &mut self.stage {
                 Stage::Over => return Interest::Keep,
                 Stage::Session(session) => {
-                    session.data(from, rest, at);
+                    session.data(from, position, rest, at);
                     return Interest::Keep;
                 }
                 Stage::Secure(secure) => return secure.data(from, position, rest, at, workplace),
@@ -232,7 +288,7 @@ impl Connection {
                     None => return self.not_http(from, position, rest, at),
                 },
                 Stage::Negotiation(negotiation) => {
-                    let (count, outcome) = negotiation.data(from, position, rest, at, &self.start, self.missed);
+                    let (count, outcome) = negotiation.data(from, position, rest, at, &self.start, missed);
                     used += count;
                     if self.follow(outcome, workplace) == Interest::Ignore {
                         return Interest::Ignore;
@@ -246,7 +302,7 @@ impl Connection {
     fn follow(&mut self, outcome: Outcome, workplace: &mut Workplace) -> Interest {
         match outcome {
             Outcome::Read => {}
-            Outcome::Upgraded(session) => self.stage = Stage::Session(session),
+            Outcome::Upgraded(session) => self.begin(session),
             Outcome::Tunnel => self.stage = Stage::Probing(None),
             Outcome::Over => return self.give_up(),
             Outcome::Refused { opening, answer } => {
@@ -261,9 +317,15 @@ impl Connection {
     fn read_held(&mut self, workplace: &mut Workplace) -> Interest {
         let Stage::Negotiation(negotiation) = &mut self.stage else { return Interest::Keep };
         let client = negotiation.client();
-        for (bytes, offset, at) in negotiation.take_held() {
-            if self.negotiate(client, offset, &bytes, &at, workplace) == Interest::Ignore {
-                return Interest::Ignore;
+        for held in negotiation.take_held() {
+            match held.content {
+                HeldContent::Gap(hole) => self.step_over(client, hole, &held.at, held.missed),
+                HeldContent::Bytes(bytes) => {
+                    let interest = self.negotiate(client, held.offset, &bytes, &held.at, held.missed, workplace);
+                    if interest == Interest::Ignore {
+                        return Interest::Ignore;
+                    }
+                }
             }
         }
         Interest::Keep
@@ -289,26 +351,11 @@ impl Connection {
         let Stage::Probing(probe) = &mut self.stage else { return Interest::Keep };
         let probe = probe.get_or_insert_with(|| Box::new(Probe::new()));
         if let Some(session) = probe.data(from, offset, bytes, at, &self.start) {
-            self.stage = Stage::Session(Box::new(session));
+            self.begin(Box::new(session));
         } else if self.probed > limits::PROBED_BYTES {
             return self.give_up();
         }
         Interest::Keep
-    }
-
-    /// Bytes of `from` are missing, nobody knows how many.
-    fn lose_place(&mut self, from: Direction, at: &Arrival) {
-        self.missed += 1;
-        match &mut self.stage {
-            Stage::Over | Stage::Secure(_) | Stage::Proxy(_) => {}
-            Stage::Probing(probe) => {
-                if let Some(probe) = probe {
-                    probe.gap(from);
-                }
-            }
-            Stage::Negotiation(negotiation) => negotiation.gap(from, u64::MAX, at),
-            Stage::Session(session) => session.lose_place(from, at),
-        }
     }
 
     const fn begins_in_capture(&self) -> bool {

@@ -12,6 +12,7 @@ use crate::tcp::{Arrival, FlowStart};
 use crate::websocket::handshake::{Offer, is_agreement, is_upgrade};
 use crate::websocket::{Decoder, Extensions, Header, Rule};
 
+use super::Hole;
 use super::handshake_rules;
 use super::record::{Handshake, RequestFacts, ResponseFacts};
 use super::session::{Opening, Session};
@@ -50,10 +51,21 @@ struct Attempt {
     end: u64,
 }
 
+/// A part of what the client sent behind an upgrade request.
 #[derive(Debug)]
-enum Held {
-    Bytes { bytes: Box<[u8]>, offset: u64, at: Arrival },
-    Gap { length: u64, at: Arrival },
+pub(super) struct Held {
+    /// Its stream offset.
+    pub(super) offset: u64,
+    pub(super) content: HeldContent,
+    pub(super) at: Arrival,
+    /// Bytes that the TCP connection lacked by then.
+    pub(super) missed: u64,
+}
+
+#[derive(Debug)]
+pub(super) enum HeldContent {
+    Bytes(Box<[u8]>),
+    Gap(Hole),
 }
 
 /// What became of some bytes.
@@ -124,17 +136,19 @@ impl Negotiation {
             }
             self.request(offset, bytes, at, start, missed)
         } else {
-            self.response(offset, bytes, at)
+            self.response(offset, bytes, at, start)
         };
         result.unwrap_or_else(|Malformed| (bytes.len(), self.malformed(from, at)))
     }
 
-    /// `length` bytes of `from` are missing.
-    pub(super) fn gap(&mut self, from: Direction, length: u64, at: &Arrival) {
+    /// Bytes of `from` are missing, the last of `missed` so far.
+    pub(super) fn gap(&mut self, from: Direction, hole: Hole, at: &Arrival, missed: u64) {
+        // More than any body has left.
+        let length = if hole.exact { hole.length } else { u64::MAX };
         if from != self.client {
             self.answer_missing |= !self.responses.gap(length);
         } else if self.waits_for_upgrade() {
-            self.held.push(Held::Gap { length, at: *at });
+            self.held.push(Held { offset: hole.offset, content: HeldContent::Gap(hole), at: *at, missed });
         } else {
             self.requests.gap(length);
             self.request_began = None;
@@ -183,15 +197,21 @@ impl Negotiation {
         Ok((progress.used, Outcome::Read))
     }
 
-    fn response(&mut self, offset: u64, bytes: &[u8], at: &Arrival) -> Result<(usize, Outcome), Malformed> {
+    fn response(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        at: &Arrival,
+        start: &FlowStart,
+    ) -> Result<(usize, Outcome), Malformed> {
         let progress = self.responses.read::<Response>(bytes)?;
         let Some(response) = progress.head else { return Ok((progress.used, Outcome::Read)) };
-        let outcome = self.answer(&response, offset + progress.used as u64, at);
+        let outcome = self.answer(&response, offset + progress.used as u64, at, start);
         Ok((progress.used, outcome))
     }
 
     /// The head of an answer that ends at stream offset `end`.
-    fn answer(&mut self, response: &Response, end: u64, at: &Arrival) -> Outcome {
+    fn answer(&mut self, response: &Response, end: u64, at: &Arrival, start: &FlowStart) -> Outcome {
         if matches!(response.status, 100 | 102..=199) {
             self.responses.body(Body::Length(0));
             return Outcome::Read;
@@ -201,7 +221,7 @@ impl Negotiation {
                 Some(attempt) if !self.answers_another(&attempt, response) => {
                     self.upgraded(*attempt, response, end, at)
                 }
-                Some(_) | None => self.upgraded_without_request(response, end, at),
+                Some(_) | None => self.upgraded_without_request(response, end, at, start),
             };
             return Outcome::Upgraded(Box::new(session));
         }
@@ -238,7 +258,7 @@ impl Negotiation {
 
     /// Whether a 101 answers a request that went by in a hole behind that of `attempt`.
     fn answers_another(&self, attempt: &Attempt, response: &Response) -> bool {
-        let hole = self.answer_missing || self.held.iter().any(|held| matches!(held, Held::Gap { .. }));
+        let hole = self.answer_missing || self.held.iter().any(|held| matches!(held.content, HeldContent::Gap(_)));
         hole && handshake_rules::answers_another(&attempt.offer, response)
     }
 
@@ -260,17 +280,13 @@ impl Negotiation {
     }
 
     /// The request is not in the capture, only its answer.
-    fn upgraded_without_request(&mut self, response: &Response, end: u64, at: &Arrival) -> Session {
-        let opening = Opening {
-            first: *at,
-            client: self.client,
-            request: RequestFacts::default(),
-            response: facts_of_response(response),
-            handshake: Handshake::Missing,
-            established: Some(*at),
-            missed_before: 0,
-            faults: Vec::new(),
-        };
+    fn upgraded_without_request(&self, response: &Response, end: u64, at: &Arrival, start: &FlowStart) -> Session {
+        let mut opening = Opening::without_request(start, self.client);
+        if !self.first_request {
+            opening.first = *at;
+        }
+        opening.response = facts_of_response(response);
+        opening.established = Some(*at);
         let extensions = Extensions::agreed(&response.fields);
         let decoders = PerRole {
             client: Decoder::lost(Role::Client, extensions, 0),
@@ -284,41 +300,34 @@ impl Negotiation {
     fn release(&mut self, session: &mut Session, answer_end: Option<u64>) {
         let mut told = false;
         for held in self.held.drain(..) {
-            match held {
-                Held::Gap { length, at } => session.gap(self.client, length, &at),
-                Held::Bytes { bytes, offset, at } => {
-                    let early = answer_end.is_some_and(|end| at.acknowledged.is_some_and(|bytes| bytes < end));
-                    if early && !std::mem::replace(&mut told, true) {
-                        let detail = format!("{} bytes before the answer", bytes.len());
-                        session.violation_from(self.client, &at, Rule::FramesBeforeHandshake, detail, offset + 1);
-                    }
-                    session.data(self.client, &bytes, &at);
+            let bytes = match held.content {
+                HeldContent::Bytes(bytes) => bytes,
+                HeldContent::Gap(hole) => {
+                    session.gap(self.client, hole, &held.at);
+                    continue;
                 }
+            };
+            // What is held was recorded before the answer, but may have been sent after it.
+            let early = answer_end.is_some_and(|end| held.at.acknowledged.is_some_and(|heard| heard < end));
+            if early && !std::mem::replace(&mut told, true) {
+                let detail = format!("{} bytes before the answer", bytes.len());
+                session.violation_from(self.client, &held.at, Rule::FramesBeforeHandshake, detail, held.offset + 1);
             }
+            session.data(self.client, held.offset, &bytes, &held.at);
         }
         self.held_bytes = 0;
     }
 
-    /// What was held back, as requests again: the upgrade was refused.
-    pub(super) fn take_held(&mut self) -> Vec<(Box<[u8]>, u64, Arrival)> {
+    /// What was held back, which is requests again: the upgrade was refused.
+    pub(super) fn take_held(&mut self) -> Vec<Held> {
         self.held_bytes = 0;
-        let mut requests = Vec::new();
-        for held in std::mem::take(&mut self.held) {
-            match held {
-                Held::Bytes { bytes, offset, at } => requests.push((bytes, offset, at)),
-                Held::Gap { length, .. } => {
-                    self.requests.gap(length);
-                }
-            }
-        }
-        requests
+        std::mem::take(&mut self.held)
     }
 
     fn hold(&mut self, bytes: &[u8], offset: u64, at: &Arrival, missed: u64) -> Outcome {
         self.held_bytes += bytes.len();
-        self.held.push(Held::Bytes { bytes: bytes.into(), offset, at: *at });
-        let answer_lost = self.answer_missing || self.held_bytes > limits::EARLY_BYTES;
-        if answer_lost && let Some(session) = self.assume_upgraded(missed) {
+        self.held.push(Held { offset, content: HeldContent::Bytes(bytes.into()), at: *at, missed });
+        if let Some(session) = self.assume_upgraded(missed) {
             return Outcome::Upgraded(Box::new(session));
         }
         if self.held_bytes > limits::EARLY_BYTES { Outcome::Over } else { Outcome::Read }
@@ -326,9 +335,12 @@ impl Negotiation {
 
     /// A connection whose answer is not in the capture, if what the client sent behind its request are frames.
     pub(super) fn assume_upgraded(&mut self, missed: u64) -> Option<Session> {
-        let first = self.held.iter().find_map(|held| match held {
-            Held::Bytes { bytes, .. } => Some(bytes),
-            Held::Gap { .. } => None,
+        if !self.answer_missing && self.held_bytes <= limits::EARLY_BYTES {
+            return None;
+        }
+        let first = self.held.iter().find_map(|held| match &held.content {
+            HeldContent::Bytes(bytes) => Some(bytes),
+            HeldContent::Gap(_) => None,
         })?;
         let header = Header::parse(first)?;
         let believable = header.mask.is_some() && header.minimal && header.reserved & 0b011 == 0;
@@ -379,5 +391,65 @@ fn facts_of_response(response: &Response) -> ResponseFacts {
         status: Some(response.status),
         subprotocol: response.fields.text("sec-websocket-protocol"),
         extensions: response.fields.text("sec-websocket-extensions"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::ConnectionRecord;
+    use crate::flow::{Endpoint, FlowKey, PacketId, Timestamp};
+    use crate::tcp::{DirectionEnd, FlowSummary};
+    use crate::websocket::handshake::accept_of;
+
+    const CLIENT: Direction = Direction::FromLow;
+    const PACKET: PacketId = PacketId { file: 0, number: 1 };
+
+    fn start() -> FlowStart {
+        let key = FlowKey::of(Endpoint::from_v4([10, 0, 0, 1], 5000), Endpoint::from_v4([10, 0, 0, 2], 80)).0;
+        FlowStart { key, packet: PACKET, time: Timestamp::default(), conversation: PACKET, syn_seen: true }
+    }
+
+    fn at(acknowledged: Option<u64>) -> Arrival {
+        Arrival { packet: PACKET, time: Timestamp::default(), acknowledged }
+    }
+
+    /// What becomes of a frame that is read between request and answer, if its sender had received so much of the answer
+    /// as `heard` makes of its length.
+    fn early_frame(heard: fn(u64) -> Option<u64>) -> ConnectionRecord {
+        let fields = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: h\r\n{fields}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n\r\n"
+        );
+        let accept = accept_of(b"AAECAwQFBgcICQoLDA0ODw==");
+        let answer = format!("HTTP/1.1 101 Switching Protocols\r\n{fields}Sec-WebSocket-Accept: {accept}\r\n\r\n");
+        let frame = [0x81, 0x80, 1, 2, 3, 4];
+        let mut negotiation = Negotiation::new(CLIENT);
+        let mut data =
+            |from, offset: usize, bytes: &[u8], at| negotiation.data(from, offset as u64, bytes, &at, &start(), 0).1;
+        assert!(matches!(data(CLIENT, 0, request.as_bytes(), at(Some(0))), Outcome::Read));
+        assert!(matches!(data(CLIENT, request.len(), &frame, at(heard(answer.len() as u64))), Outcome::Read));
+        let answered = data(CLIENT.opposite(), 0, answer.as_bytes(), at(Some(request.len() as u64)));
+        let Outcome::Upgraded(session) = answered else { panic!("the answer agrees") };
+        let directions = [DirectionEnd::default(); 2];
+        let span = crate::tcp::FlowSpan { first: PACKET, last: PACKET, scopes: [None; 2] };
+        let summary = FlowSummary { end: None, directions, last_packet: PACKET, last_time: Timestamp::default(), span };
+        session.finish(&start(), &summary, 0)
+    }
+
+    #[test]
+    fn frame_read_before_the_answer_is_early_unless_its_sender_had_the_answer() {
+        for heard in [|_| Some(0), |answer| Some(answer - 1)] {
+            let early = early_frame(heard);
+            assert_eq!(
+                early.violations.iter().map(|found| found.rule).collect::<Vec<_>>(),
+                [Rule::FramesBeforeHandshake]
+            );
+            assert_eq!(early.messages.client, 1);
+        }
+        for heard in [Some, |_| None] {
+            let late = early_frame(heard);
+            assert_eq!((late.violations, late.messages.client), (Vec::new(), 1));
+        }
     }
 }

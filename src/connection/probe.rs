@@ -6,7 +6,6 @@ use crate::flow::{Direction, PerRole, Role};
 use crate::tcp::{Arrival, FlowStart};
 use crate::websocket::{Decoder, Extensions, Found, Search};
 
-use super::record::{Handshake, RequestFacts, ResponseFacts};
 use super::session::{Opening, Session};
 
 /// The search for frames in both directions.
@@ -52,16 +51,7 @@ impl Probe {
 
 /// A session whose one direction was found, and whose `other` one is still searched.
 fn session(client: Direction, found: Found<Arrival>, mut other: Search<Arrival>, start: &FlowStart) -> Session {
-    let opening = Opening {
-        first: Arrival { packet: start.packet, time: start.time, acknowledged: None },
-        client,
-        request: RequestFacts::default(),
-        response: ResponseFacts::default(),
-        handshake: Handshake::Missing,
-        established: None,
-        missed_before: 0,
-        faults: Vec::new(),
-    };
+    let opening = Opening::without_request(start, client);
     // What was agreed upon is not known: compression may have been, and is taken for it where a frame says so.
     let extensions = Extensions::ASSUMED;
     let (role, peer) = (found.sender, found.sender.peer());

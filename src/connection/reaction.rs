@@ -100,8 +100,8 @@ mod tests {
     fn close_that_only_answers_the_offenders_own_is_none_and_another_code_is_one() {
         for (reply, tolerated) in [(Some(4000), true), (Some(1000), true), (None, true), (Some(1002), false)] {
             let mut closing = Closing::default();
-            for (sender, number, code) in [(Role::Client, 6, Some(4000)), (Role::Server, 7, reply)] {
-                let at = Arrival { packet: packet(number), time: milliseconds(number), acknowledged: Some(200) };
+            for (sender, number, heard, code) in [(Role::Client, 6, 100, Some(4000)), (Role::Server, 7, 200, reply)] {
+                let at = Arrival { packet: packet(number), time: milliseconds(number), acknowledged: Some(heard) };
                 let (code, reason) = (code.map(CloseCode), Box::default());
                 closing.close(SeenClose { sender, code, reason, whole: true, at, end: 200 });
             }

@@ -56,7 +56,8 @@ pub struct ConnectionRecord {
     pub violation_count: u64,
     /// Compressed messages that could not be inflated.
     pub undecodable_messages: u64,
-    /// Bytes of the TCP stream that the capture does not hold.
+    /// Bytes that either end sent over TCP and the capture does not hold, as sequence numbers and acknowledgements show. A
+    /// FIN is no byte. Bytes count that came too late to be used, see [`crate::limits::REORDERED_PACKETS`].
     pub missed_bytes: u64,
     /// Whether handshake and end are in the capture and nothing is missing between.
     pub complete: bool,
@@ -257,8 +258,8 @@ pub struct CloseFrame {
     pub time: Timestamp,
     /// Who sent it.
     pub sender: Role,
-    /// Which of the connection's Close frames it is.
-    pub position: Position,
+    /// Which of the connection's Close frames it is; `None` if the capture does not show which end closed first.
+    pub position: Option<Position>,
     /// Its code; `None` if the body is too short to hold one.
     pub code: Option<CloseCode>,
     /// What follows the code, not necessarily UTF-8.

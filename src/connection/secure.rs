@@ -12,7 +12,7 @@ use crate::tls::{Tls, Visitor};
 
 use super::record::Transport;
 use super::tls_failure::TlsFailure;
-use super::{Connection, Workplace};
+use super::{Connection, Hole, Workplace};
 
 /// A TLS connection and what it carries.
 #[derive(Debug)]
@@ -105,11 +105,14 @@ impl Secure {
     }
 
     /// The connection is over; `missed` counts the bytes that the TCP connection lacks.
-    pub(super) fn finish(self, start: &FlowStart, summary: &FlowSummary, missed: u64, workplace: &mut Workplace) {
+    pub(super) fn finish(mut self, start: &FlowStart, summary: &FlowSummary, missed: u64, workplace: &mut Workplace) {
         let first = workplace.records.len();
         workplace.add_locked(self.tls.locked());
         workplace.tls_failures.extend(TlsFailure::of(&self.tls, self.client, start, summary, missed));
-        self.content.connection.finish(summary, workplace);
+        let at = Arrival { packet: summary.last_packet, time: summary.last_time, acknowledged: None };
+        self.tls.finish(at, &mut Carried { content: &mut self.content, workplace });
+        let summary = self.summary_of_content(summary);
+        self.content.connection.finish(&summary, workplace);
         let sni = self.tls.client_hello().and_then(|hello| hello.sni.clone());
         for record in workplace.records.iter_mut().skip(first) {
             record.transport = Transport::Tls;
@@ -117,6 +120,21 @@ impl Secure {
             record.missed_bytes = missed;
             record.complete &= missed == 0;
         }
+    }
+
+    /// How TCP ended, in bytes of content.
+    fn summary_of_content(&mut self, summary: &FlowSummary) -> FlowSummary {
+        let mut summary = *summary;
+        for direction in &mut summary.directions {
+            // What is missing is counted in bytes of TCP.
+            direction.fin_in_gap = false;
+        }
+        if let Some(end) = &mut summary.end {
+            let peer = self.role_of(end.sender).peer();
+            let progress = self.content.progress.get_mut(peer);
+            end.acknowledged = end.acknowledged.map(|received| progress.content_of(received));
+        }
+        summary
     }
 
     fn role_of(&self, direction: Direction) -> Role {
@@ -155,6 +173,9 @@ impl Visitor<Arrival> for Carried<'_> {
 
     fn gap(&mut self, sender: Role, at: Arrival) {
         let from = self.content.direction_of(sender);
-        self.content.connection.lose_place(from, &at);
+        let progress = self.content.progress.get_mut(sender);
+        let hole = Hole { offset: progress.content, length: limits::TLS_HOLE_BYTES, exact: false };
+        progress.content += hole.length;
+        self.content.connection.lack(from, hole, &at);
     }
 }

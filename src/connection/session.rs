@@ -1,10 +1,11 @@
 //! A connection that speaks WebSocket: both directions' decoders, until the end.
 
-use crate::flow::{Direction, PerRole, Role};
+use crate::flow::{Direction, PerRole, Role, Timestamp};
 use crate::tcp::{Arrival, FlowSpan, FlowStart, FlowSummary};
 use crate::websocket::{Decoder, Found, Rule};
 
-use super::closing::{self, Circumstances};
+use super::Hole;
+use super::closing::{self, Circumstances, Tail};
 use super::findings::Findings;
 use super::handshake_rules::HandshakeFault;
 use super::record::{ConnectionRecord, Handshake, RequestFacts, ResponseFacts, Transport, Verdict};
@@ -28,13 +29,34 @@ pub(super) struct Opening {
 }
 
 impl Opening {
+    /// That of a connection whose request is not in the capture.
+    pub(super) fn without_request(start: &FlowStart, client: Direction) -> Self {
+        Self {
+            first: Arrival { packet: start.packet, time: start.time, acknowledged: None },
+            client,
+            request: RequestFacts::default(),
+            response: ResponseFacts::default(),
+            handshake: Handshake::Missing,
+            established: None,
+            missed_before: 0,
+            faults: Vec::new(),
+        }
+    }
+
     fn role_of(&self, direction: Direction) -> Role {
         if direction == self.client { Role::Client } else { Role::Server }
     }
 
-    /// What the end of TCP says of this connection; `unknown_tail` as in [`Circumstances`].
-    fn circumstances(&self, summary: &FlowSummary, unknown_tail: [Option<Role>; 2]) -> Circumstances {
-        Circumstances { end: summary.end.map(|end| (self.role_of(end.sender), end)), unknown_tail }
+    const fn direction_of(&self, role: Role) -> Direction {
+        match role {
+            Role::Client => self.client,
+            Role::Server => self.client.opposite(),
+        }
+    }
+
+    /// What the end of TCP says of this connection.
+    fn circumstances(&self, summary: &FlowSummary, tails: PerRole<Tail>) -> Circumstances {
+        Circumstances { end: summary.end.map(|end| (self.role_of(end.sender), end)), tails }
     }
 
     /// The record of a connection that began so, without anything that came after.
@@ -77,9 +99,9 @@ impl Opening {
         answer: Option<Arrival>,
         missed: u64,
     ) -> ConnectionRecord {
-        let missed_bytes = missed - self.missed_before;
+        let missed_bytes = missed.saturating_sub(self.missed_before);
         let violations: Vec<_> = self.faults.iter().map(HandshakeFault::violation).collect();
-        let verdict = closing::tcp_verdict(&self.circumstances(summary, [None, None]));
+        let verdict = closing::tcp_verdict(&self.circumstances(summary, PerRole::default()));
         let mut record = self.record(start, summary.span, verdict);
         record.last_packet = answer.map_or(summary.last_packet, |at| at.packet);
         record.ended_at = answer.map(|at| at.time).or(summary.end.map(|end| end.time));
@@ -91,12 +113,21 @@ impl Opening {
     }
 }
 
+/// Whether both directions are in the capture to their end.
+fn is_complete(summary: &FlowSummary) -> bool {
+    summary.directions.iter().all(|direction| direction.over && direction.claimed <= 1)
+}
+
 /// A connection that speaks WebSocket.
 #[derive(Debug)]
 pub(super) struct Session {
     opening: Opening,
     decoders: PerRole<Decoder<Arrival>>,
     findings: Findings,
+    /// The last hole of each direction: the stream offset just after it, and when it was shown.
+    last_gap: PerRole<Option<(u64, Timestamp)>>,
+    /// What each end had received of the other when it last sent something before its Close frame.
+    heard: PerRole<Option<u64>>,
 }
 
 impl Session {
@@ -105,12 +136,23 @@ impl Session {
         for HandshakeFault { sender, at, end, rule, detail } in std::mem::take(&mut opening.faults) {
             findings.violation_from(sender, &at, rule, detail, Some(end));
         }
-        Self { opening, decoders, findings }
+        Self { opening, decoders, findings, last_gap: PerRole::default(), heard: PerRole::default() }
     }
 
-    pub(super) fn data(&mut self, from: Direction, bytes: &[u8], at: &Arrival) {
+    /// What comes next of `from` lies at stream offset `offset`.
+    pub(super) fn seek(&mut self, from: Direction, offset: u64) {
+        self.decoders.get_mut(self.opening.role_of(from)).seek(offset);
+    }
+
+    /// `bytes` of `from` at stream offset `offset`.
+    pub(super) fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival) {
         let sender = self.opening.role_of(from);
-        self.decoders.get_mut(sender).feed(bytes, *at, &mut self.findings.of(sender));
+        let decoder = self.decoders.get_mut(sender);
+        decoder.seek(offset);
+        decoder.feed(bytes, *at, &mut self.findings.of(sender));
+        if self.findings.closing.close_of(sender).is_none() {
+            *self.heard.get_mut(sender) = at.acknowledged;
+        }
     }
 
     /// Goes on where a search has found a frame.
@@ -119,15 +161,18 @@ impl Session {
         self.decoders.get_mut(sender).resume(found, &mut self.findings.of(sender));
     }
 
-    pub(super) fn gap(&mut self, from: Direction, length: u64, at: &Arrival) {
+    /// Bytes of `from` are missing.
+    pub(super) fn gap(&mut self, from: Direction, hole: Hole, at: &Arrival) {
         let sender = self.opening.role_of(from);
-        self.decoders.get_mut(sender).gap(length, *at, &mut self.findings.of(sender));
-    }
-
-    /// Bytes are missing, nobody knows how many.
-    pub(super) fn lose_place(&mut self, from: Direction, at: &Arrival) {
-        let sender = self.opening.role_of(from);
-        self.decoders.get_mut(sender).lose_place(*at, &mut self.findings.of(sender));
+        let decoder = self.decoders.get_mut(sender);
+        decoder.seek(hole.offset);
+        let visitor = &mut self.findings.of(sender);
+        if hole.exact {
+            decoder.gap(hole.length, *at, visitor);
+        } else {
+            decoder.lose_place(hole.length, *at, visitor);
+        }
+        *self.last_gap.get_mut(sender) = Some((hole.offset + hole.length, at.time));
     }
 
     /// `sender` broke a rule that no frame shows.
@@ -140,21 +185,37 @@ impl Session {
         self.findings.violation_from(self.opening.role_of(from), at, rule, detail, Some(known));
     }
 
+    /// What `role` sent last, as far as it could not be decoded.
+    fn tail(&self, role: Role, summary: &FlowSummary) -> Tail {
+        let decoder = self.decoders.get(role);
+        let direction = summary.end_of(self.opening.direction_of(role));
+        let end = decoder.offset();
+        let later_word = self.heard.get(role.peer()).is_some_and(|heard| heard >= end);
+        let last_gap = self.last_gap.get(role).filter(|(gap_end, _)| *gap_end == end && !later_word);
+        let heard = last_gap.map(|(_, time)| time);
+        Tail {
+            start: decoder.lost_since().unwrap_or(end),
+            end: end + direction.claimed,
+            heard,
+            over: direction.over,
+            fin: direction.fin,
+        }
+    }
+
     /// The connection is over; `missed` counts the bytes that the TCP connection lacks.
     pub(super) fn finish(mut self, start: &FlowStart, summary: &FlowSummary, missed: u64) -> ConnectionRecord {
         let at = Arrival { packet: summary.last_packet, time: summary.last_time, acknowledged: None };
-        let roles = [Role::Client, Role::Server];
-        let unknown_tail = roles.map(|role| Some(role).filter(|role| self.decoders.get(*role).is_lost()));
-        for role in roles {
+        let tails = PerRole { client: self.tail(Role::Client, summary), server: self.tail(Role::Server, summary) };
+        for role in [Role::Client, Role::Server] {
             self.decoders.get_mut(role).end(at, &mut self.findings.of(role));
         }
-        let circumstances = self.opening.circumstances(summary, unknown_tail);
-        let missed_bytes = missed - self.opening.missed_before;
+        let circumstances = self.opening.circumstances(summary, tails);
+        let missed_bytes = missed.saturating_sub(self.opening.missed_before);
         let seen_whole = self.opening.handshake != Handshake::Missing && missed_bytes == 0;
         if seen_whole {
             self.judge_closing(&circumstances);
         }
-        self.findings.settle();
+        self.findings.settle(&circumstances);
         let verdict = self.findings.closing.verdict(&circumstances);
         let findings = self.findings;
         let mut record = self.opening.record(start, summary.span, verdict);
@@ -170,7 +231,7 @@ impl Session {
         record.violation_count = findings.violation_count;
         record.undecodable_messages = findings.undecodable_messages;
         record.missed_bytes = missed_bytes;
-        record.complete = summary.end.is_some() && seen_whole;
+        record.complete = seen_whole && is_complete(summary);
         record
     }
 

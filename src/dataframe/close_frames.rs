@@ -19,10 +19,12 @@ type Field<'a> = Column<EventRow<'a, CloseFrame>>;
 pub(super) fn columns<'a>() -> Vec<Field<'a>> {
     let mut columns = event::leading_columns();
     columns.extend([
-        Field::word("position", |row| Some(row.event.position.name())).means(
-            "`first` of the connection, `reply` for the first of the other end, `extra` for any later one, which its \
-             sender must not send",
-        ),
+        Field::word("position", |row| row.event.position.map(|position| position.name()))
+            .means(
+                "`first` of the connection, `reply` for the first of the other end, `extra` for any later one, which its \
+                 sender must not send",
+            )
+            .null("The capture does not show which end closed first"),
         Field::code("code", |row| row.event.code.map(|code| code.0))
             .means("The close code")
             .null("The body is empty, or too short to hold a code")

@@ -203,10 +203,10 @@ fn close_columns<'a>() -> [Field<'a>; 5] {
         .source("RFC 6455 section 7.1.6"),
         Field::word("closed_by", |row| row.record.verdict.closed_by.map(|by| by.name()))
             .means(
-                "Who sent the first Close frame: `client`, `server`, or `both` if they crossed; for 1006, who sent the \
-                 first FIN or RST",
+                "Who sent the first Close frame: `client`, `server`, or `both` if the capture shows that they crossed; \
+                 for 1006, who sent the first FIN or RST",
             )
-            .null(NO_CODE),
+            .null("Still open, or never a WebSocket, or the capture does not show it"),
     ]
 }
 
@@ -234,7 +234,7 @@ fn end_columns<'a>() -> [Field<'a>; 5] {
             .means("How TCP ended: `fin`, `rst`, or `none` if its end is not in the capture"),
         Field::word("tcp_ended_by", |row| row.record.verdict.tcp_ended_by.map(|role| role.name()))
             .means("Who sent the first FIN or RST: `client` or `server`")
-            .null("The end of TCP is not in the capture"),
+            .null("The end of TCP is not in the capture, or does not show it"),
         Field::flag("clean", |row| row.record.verdict.clean)
             .means("Whether both Close frames were seen and TCP ended with FIN")
             .null("Not settled by the capture")
@@ -258,11 +258,16 @@ fn trouble_columns<'a>() -> [Field<'a>; 5] {
         Field::count("undecodable_messages", |row| Some(row.record.undecodable_messages))
             .means("Compressed messages that could not be inflated")
             .source("RFC 7692"),
-        Field::count("missed_bytes", |row| Some(row.record.missed_bytes))
-            .unit("bytes")
-            .means("Bytes of the TCP stream that the capture does not hold"),
-        Field::flag("complete", |row| Some(row.record.complete))
-            .means("Whether handshake and end are in the capture and nothing is missing between"),
+        Field::count("missed_bytes", |row| Some(row.record.missed_bytes)).unit("bytes").means(
+            "Bytes that either end sent over TCP and the capture does not hold, as later sequence numbers or \
+                 acknowledgements show; those that the snap length cut off count, FINs and retransmissions do not, nor \
+                 what came before the first captured packet of a connection whose SYN is not in the capture. Bytes \
+                 recorded more than some packets after their acknowledgement count as missing",
+        ),
+        Field::flag("complete", |row| Some(row.record.complete)).means(
+            "Whether handshake and end are in the capture and nothing is missing between: no byte, and of both ends \
+                 a FIN, or its acknowledgement, or a RST of either",
+        ),
     ]
 }
 

@@ -152,7 +152,7 @@ impl ConnectionBuilder {
             packet: packet(number),
             time: Timestamp::from_nanos(NOON + 2 * SECOND),
             sender,
-            position,
+            position: Some(position),
             code: code.map(CloseCode),
             reason: reason.into(),
             reason_valid: std::str::from_utf8(reason).is_ok(),

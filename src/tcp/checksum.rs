@@ -1,8 +1,10 @@
 //! TCP checksums (RFC 9293 section 3.1): segments that were damaged on their way were dropped by their receiver, and what
 //! counts is the retransmission.
 //!
-//! Captures made on the sending host hold segments whose checksum the network card fills in later. So each direction is
-//! learned: a wrong checksum says something only where they are right as a rule.
+//! Captures made on the sending host hold segments whose checksum the network card fills in later, and captures behind an
+//! address translation may hold one direction with checksums of other addresses. So each direction is learned: a wrong
+//! checksum says something only where they are right as a rule. It says nothing of a segment that is larger than those
+//! which travel: a network card has made it of several, and its checksum is that of one of them, or none.
 
 use crate::flow::FlowKey;
 
@@ -20,17 +22,31 @@ pub(super) enum Checksum {
 pub(super) struct Experience {
     right: u8,
     wrong: u8,
+    unfilled: u8,
+    /// Length of the longest segment with a right checksum, header included.
+    longest: u16,
 }
 
 impl Experience {
-    /// Whether a segment with this checksum was damaged; learns from it.
-    pub(super) fn is_damaged(&mut self, checksum: Checksum) -> bool {
+    /// Whether checksums of this direction need to be looked at. Not where none was ever right and the network card fills
+    /// them in: it does for the next segment, too.
+    pub(super) const fn is_worth_having(&self) -> bool {
+        self.right > 0 || self.unfilled < UNFILLED_AS_A_RULE
+    }
+
+    /// Whether a segment of `length` bytes with this checksum was damaged; learns from it.
+    pub(super) fn is_damaged(&mut self, checksum: Checksum, length: usize) -> bool {
         match checksum {
-            Checksum::Unfilled => false,
-            Checksum::Right => {
-                self.right = self.right.saturating_add(1);
+            Checksum::Unfilled => {
+                self.unfilled = self.unfilled.saturating_add(1);
                 false
             }
+            Checksum::Right => {
+                self.right = self.right.saturating_add(1);
+                self.longest = self.longest.max(u16::try_from(length).unwrap_or(u16::MAX));
+                false
+            }
+            Checksum::Wrong if length > usize::from(self.longest.max(ETHERNET)) => false,
             Checksum::Wrong => {
                 // Two right ones are a connection's SYN and first acknowledgement. One random wrong checksum in 65,536
                 // would be right, so that right ones are proof that this direction fills them in.
@@ -57,6 +73,12 @@ pub(super) fn checksum(key: &FlowKey, tcp: &[u8]) -> Option<Checksum> {
         Checksum::Wrong
     })
 }
+
+/// Bytes of the longest TCP segment in an Ethernet frame of the usual size.
+const ETHERNET: u16 = 1480;
+
+/// Unfilled checksums without a right one after which no more are looked at.
+const UNFILLED_AS_A_RULE: u8 = 16;
 
 /// TCP's protocol number.
 const PROTOCOL: u8 = 6;
@@ -136,17 +158,39 @@ mod tests {
     #[test]
     fn wrong_ones_say_nothing_where_they_are_the_rule() {
         let mut experience = Experience::default();
-        assert!((0..100).all(|_| !experience.is_damaged(Checksum::Wrong)));
-        assert!(!experience.is_damaged(Checksum::Right));
-        assert!(!experience.is_damaged(Checksum::Wrong));
+        assert!((0..100).all(|_| !experience.is_damaged(Checksum::Wrong, 60)));
+        assert!(!experience.is_damaged(Checksum::Right, 60));
+        assert!(!experience.is_damaged(Checksum::Wrong, 60));
     }
 
     #[test]
     fn wrong_one_among_right_ones_is_damage() {
         let mut experience = Experience::default();
-        assert!(!experience.is_damaged(Checksum::Right));
-        assert!(!experience.is_damaged(Checksum::Right));
-        assert!(experience.is_damaged(Checksum::Wrong));
+        assert!(!experience.is_damaged(Checksum::Right, 60));
+        assert!(!experience.is_damaged(Checksum::Right, 60));
+        assert!(experience.is_damaged(Checksum::Wrong, 60));
+        assert!(!experience.is_damaged(Checksum::Unfilled, 60));
+    }
+
+    #[test]
+    fn wrong_one_of_a_segment_that_never_travelled_says_nothing() {
+        let mut experience = Experience { right: 100, ..Experience::default() };
+        assert!(!experience.is_damaged(Checksum::Wrong, 1481));
+        assert!(experience.is_damaged(Checksum::Wrong, 1480));
+        assert!(!experience.is_damaged(Checksum::Right, 8980));
+        assert!(experience.is_damaged(Checksum::Wrong, 8980), "jumbo frames travel here");
+    }
+
+    #[test]
+    fn directions_that_the_network_card_fills_in_are_not_looked_at_for_long() {
+        let mut experience = Experience::default();
+        for _ in 0..UNFILLED_AS_A_RULE {
+            assert!(experience.is_worth_having());
+            experience.is_damaged(Checksum::Unfilled, 60);
+        }
+        assert!(!experience.is_worth_having());
+        let mixed = Experience { right: 1, unfilled: u8::MAX, ..Experience::default() };
+        assert!(mixed.is_worth_having(), "the other end's segments may be merged");
     }
 
     #[test]

@@ -6,13 +6,15 @@
 //! one seen of a connection that began before the capture.
 
 mod checksum;
+mod live;
 mod reassembler;
 mod sequence;
 mod table;
+mod waiting;
 
 use crate::flow::{Direction, FlowKey, PacketId, Timestamp};
 
-pub use reassembler::{Reassembler, Sink};
+pub use reassembler::{KnownFin, Reassembler, Sink};
 pub use sequence::SequenceNumber;
 pub use table::FlowTable;
 
@@ -53,20 +55,49 @@ pub enum EndKind {
     Reset,
 }
 
-/// The first FIN or RST of a connection.
+/// The first FIN or RST of a connection. Of two FINs the first is the one that the other acknowledged, if one did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowEnd {
     /// Who sent it.
     pub sender: Direction,
     /// Which it was.
     pub kind: EndKind,
-    /// The packet.
+    /// The packet; of a FIN that is not in the capture, the FIN or RST that acknowledged it.
     pub packet: PacketId,
     /// When that was captured.
     pub time: Timestamp,
     /// How many bytes of the other direction its sender had acknowledged, as a stream offset; `None` where that is not
     /// known.
     pub acknowledged: Option<u64>,
+    /// The other end may have sent its FIN before, among bytes that the capture does not hold.
+    pub perhaps_second: bool,
+}
+
+/// What is known of the end of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DirectionEnd {
+    /// Nothing more comes: the FIN was captured or acknowledged, the connection was reset, or the end that had not sent a
+    /// FIN has vanished (see [`crate::limits::VANISHED_NANOS`]).
+    pub over: bool,
+    /// The FIN was captured or acknowledged.
+    pub fin: bool,
+    /// The last byte that was told as missing is most likely the FIN, which has a sequence number but is no byte.
+    pub fin_in_gap: bool,
+    /// Bytes behind the last one that a RST claims to have been sent. They are not told as missing: anyone may send a RST
+    /// with any number.
+    pub claimed: u64,
+}
+
+impl FlowSummary {
+    /// How what `direction` carries ended.
+    #[must_use]
+    pub const fn end_of(&self, direction: Direction) -> DirectionEnd {
+        let [low, high] = self.directions;
+        match direction {
+            Direction::FromLow => low,
+            Direction::FromHigh => high,
+        }
+    }
 }
 
 /// What the tracker knows of a connection when it is over, or when the capture is.
@@ -74,6 +105,8 @@ pub struct FlowEnd {
 pub struct FlowSummary {
     /// The first FIN or RST; `None` if the connection's end is not in the capture.
     pub end: Option<FlowEnd>,
+    /// How what each end sends ended: of [`Direction::FromLow`], then of [`Direction::FromHigh`].
+    pub directions: [DirectionEnd; 2],
     /// The last packet of the connection.
     pub last_packet: PacketId,
     /// When that was captured.

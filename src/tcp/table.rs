@@ -18,15 +18,13 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::flow::{Direction, FlowKey, PacketId, Timestamp};
+use crate::flow::{FlowKey, PacketId, Timestamp};
 use crate::limits;
 use crate::packet::{Flags, Quoted, Segment};
 
 use super::checksum::{Experience, checksum};
-use super::{
-    Application, Arrival, EndKind, FlowEnd, FlowSpan, FlowStart, FlowSummary, Interest, Reassembler, SequenceNumber,
-    Sink,
-};
+use super::live::{Ending, Live, index};
+use super::{Application, EndKind, FlowEnd, FlowSpan, FlowStart, Interest, SequenceNumber};
 
 /// The connections of one shard, each with its application.
 pub struct FlowTable<A: Application> {
@@ -46,7 +44,7 @@ struct Flow<A> {
     initial: [Option<SequenceNumber>; 2],
     /// Per direction, the network that it was captured in; `None` while no segment of it was seen.
     scopes: [Option<u32>; 2],
-    end: Option<FlowEnd>,
+    end: Option<Box<Ending>>,
     checksums: [Experience; 2],
     /// The file in which it was last seen, looked into or not.
     file: u32,
@@ -65,24 +63,6 @@ enum State<A> {
     Live(Box<Live<A>>),
     Ignored,
     Finished,
-}
-
-struct Live<A> {
-    directions: [Reassembler; 2],
-    listener: Listener<A>,
-}
-
-/// An application and whether it still wants to be fed.
-struct Listener<A> {
-    application: A,
-    interest: Interest,
-}
-
-const fn index(direction: Direction) -> usize {
-    match direction {
-        Direction::FromLow => 0,
-        Direction::FromHigh => 1,
-    }
 }
 
 impl<A: Application> Default for FlowTable<A> {
@@ -183,7 +163,9 @@ impl<A: Application> FlowTable<A> {
             let hash = self.hasher.hash_one(key);
             // The ports may be in use again: then the newer connection has an end of its own, or none yet.
             let over = |flow: &Flow<A>| {
-                flow.start.key == key && flow.is_live() && flow.end.is_some_and(|end| end.time <= ended_at)
+                flow.start.key == key
+                    && flow.is_live()
+                    && flow.end.as_ref().is_some_and(|ending| ending.end.time <= ended_at)
             };
             if let Some(flow) = self.flows.find_mut(hash, over) {
                 flow.close(&mut self.output);
@@ -329,10 +311,11 @@ impl<A: Application> Flow<A> {
             State::Finished => return Reuse::SameConversation,
             State::Silent | State::Ignored => return Reuse::None,
         };
-        let over = self.end.is_some_and(|end| end.kind == EndKind::Reset)
-            || live.directions.iter().all(Reassembler::is_finished);
-        let far = live.directions[index(segment.direction)].is_far_from(sequence, limits::STRAGGLER_BYTES);
-        if over && far { Reuse::SameConversation } else { Reuse::None }
+        if live.is_of_another_connection(segment, self.end.as_ref().is_some_and(|ending| ending.is_reset())) {
+            Reuse::SameConversation
+        } else {
+            Reuse::None
+        }
     }
 
     fn take(
@@ -368,7 +351,8 @@ impl<A: Application> Flow<A> {
             return false;
         }
         let experience = &mut self.checksums[index(segment.direction)];
-        checksum(&self.start.key, tcp).is_some_and(|checksum| experience.is_damaged(checksum))
+        experience.is_worth_having()
+            && checksum(&self.start.key, tcp).is_some_and(|checksum| experience.is_damaged(checksum, tcp.len()))
     }
 
     /// What came before was left out: it is as if the capture began here.
@@ -390,8 +374,9 @@ impl<A: Application> Flow<A> {
             self.wake();
         }
         let State::Live(live) = &mut self.state else { return };
+        live.set_captured(&self.scopes);
         live.segment(segment, payload, self.last, self.last_time, output);
-        if live.listener.interest == Interest::Ignore {
+        if live.interest() == Interest::Ignore {
             self.state = State::Ignored;
         }
     }
@@ -415,48 +400,40 @@ impl<A: Application> Flow<A> {
         self.initial[direction] = Some(initial);
         // Data in a SYN (RFC 7413) come before anything is known of the other direction.
         if let State::Live(live) = &mut self.state {
-            live.directions[direction] = Reassembler::new(initial.plus(1), !self.start.syn_seen);
+            live.begin(direction, initial, self.start.syn_seen);
         }
     }
 
     fn note_end(&mut self, segment: &Segment, ended: &mut VecDeque<(Timestamp, FlowKey)>) {
-        let kind = if segment.flags.has(Flags::RST) {
-            EndKind::Reset
-        } else if segment.flags.has(Flags::FIN) {
-            EndKind::Fin
-        } else {
+        let reset = segment.flags.has(Flags::RST);
+        if !reset && let Some(ending) = &mut self.end {
+            ending.heard_from(segment.direction);
+            if matches!(&self.state, State::Live(live) if live.is_news(segment)) {
+                let no_end = ending.goes_on(segment.direction, self.last_time);
+                self.end.take_if(|_| no_end);
+            }
+        }
+        let kind = if reset { EndKind::Reset } else { EndKind::Fin };
+        if !reset && !segment.flags.has(Flags::FIN) {
             return;
+        }
+        let (packet, time) = (self.last, self.last_time);
+        let end = FlowEnd { sender: segment.direction, kind, packet, time, acknowledged: None, perhaps_second: false };
+        let second = match &mut self.end {
+            Some(ending) => ending.add(end, segment),
+            none => {
+                *none = Some(Box::new(Ending::new(end, segment)));
+                false
+            }
         };
-        let first = self.end.is_none();
-        let acknowledged = self.acknowledged_by(segment);
-        let end = FlowEnd { sender: segment.direction, kind, packet: self.last, time: self.last_time, acknowledged };
-        let end = *self.end.get_or_insert(end);
         // A half-closed connection may live on for long; only its second end, or a reset, is the end of both.
-        if kind == EndKind::Reset || (!first && end.sender != segment.direction) {
-            ended.push_back((self.last_time, self.start.key));
+        if reset || second {
+            ended.push_back((time, self.start.key));
         }
     }
 
-    /// How many bytes of the other direction `segment` acknowledges.
-    fn acknowledged_by(&self, segment: &Segment) -> Option<u64> {
-        let State::Live(live) = &self.state else { return None };
-        let [low, high] = &live.directions;
-        let peer = match segment.direction {
-            Direction::FromLow => high,
-            Direction::FromHigh => low,
-        };
-        let acknowledges = segment.flags.has(Flags::ACK);
-        acknowledges.then(|| peer.offset_of(SequenceNumber(segment.acknowledgement))).flatten()
-    }
-
     fn wake(&mut self) {
-        let syn_seen = self.start.syn_seen;
-        let reassembler =
-            |initial: Option<SequenceNumber>| Reassembler::new(initial.unwrap_or_default().plus(1), !syn_seen);
-        self.state = State::Live(Box::new(Live {
-            directions: self.initial.map(reassembler),
-            listener: Listener { application: A::new(&self.start), interest: Interest::Keep },
-        }));
+        self.state = State::Live(Box::new(Live::new(&self.start, self.initial)));
     }
 
     /// The connection is over; its entry stays, so that late segments do not look like a new conversation.
@@ -464,8 +441,7 @@ impl<A: Application> Flow<A> {
         let state = std::mem::replace(&mut self.state, State::Finished);
         if let State::Live(live) = state {
             let span = FlowSpan { first: self.start.packet, last: self.last, scopes: self.scopes };
-            let (end, last_packet, last_time) = (self.end, self.last, self.last_time);
-            live.finish(&FlowSummary { end, last_packet, last_time, span }, output);
+            live.finish(self.end.as_deref().copied(), span, self.last_time, output);
         }
     }
 
@@ -474,83 +450,11 @@ impl<A: Application> Flow<A> {
     }
 }
 
-impl<A: Application> Live<A> {
-    fn segment(
-        &mut self,
-        segment: &Segment,
-        payload: &[u8],
-        packet: PacketId,
-        time: Timestamp,
-        output: &mut A::Output,
-    ) {
-        let [low, high] = &mut self.directions;
-        let (own, peer) = match segment.direction {
-            Direction::FromLow => (low, high),
-            Direction::FromHigh => (high, low),
-        };
-        let mut at = Arrival { packet, time, acknowledged: None };
-        if segment.flags.has(Flags::ACK) {
-            let acknowledgement = SequenceNumber(segment.acknowledgement);
-            at.acknowledged = peer.offset_of(acknowledgement);
-            let mut sink = self.listener.sink(segment.direction.opposite(), output);
-            peer.acknowledge(acknowledgement, &at, &mut sink);
-        }
-        let fin = segment.flags.has(Flags::FIN);
-        // What a RST carries is not data of the stream but, at most, a remark (RFC 9293 section 3.10.7.4).
-        if segment.flags.has(Flags::RST) || (payload.is_empty() && segment.cut == 0 && !fin) {
-            return;
-        }
-        let first = SequenceNumber(segment.sequence).plus(u32::from(segment.flags.has(Flags::SYN)));
-        let mut sink = self.listener.sink(segment.direction, output);
-        own.segment(first, payload, segment.cut, fin, &at, &mut sink);
-    }
-
-    fn finish(mut self, summary: &FlowSummary, output: &mut A::Output) {
-        let at = Arrival { packet: summary.last_packet, time: summary.last_time, acknowledged: None };
-        for (reassembler, direction) in self.directions.iter_mut().zip([Direction::FromLow, Direction::FromHigh]) {
-            reassembler.finish(&at, &mut self.listener.sink(direction, output));
-        }
-        if self.listener.interest == Interest::Keep {
-            self.listener.application.finish(summary, output);
-        }
-    }
-}
-
-impl<A: Application> Listener<A> {
-    fn sink<'a>(&'a mut self, direction: Direction, output: &'a mut A::Output) -> Feed<'a, A> {
-        Feed { listener: self, direction, output }
-    }
-}
-
-/// Hands what one direction's reassembler finds to the application.
-struct Feed<'a, A: Application> {
-    listener: &'a mut Listener<A>,
-    direction: Direction,
-    output: &'a mut A::Output,
-}
-
-impl<A: Application> Sink for Feed<'_, A> {
-    fn data(&mut self, offset: u64, bytes: &[u8], at: &Arrival) {
-        if self.listener.interest == Interest::Keep {
-            self.listener.interest = self.listener.application.data(self.direction, offset, bytes, at, self.output);
-        }
-    }
-
-    fn gap(&mut self, offset: u64, length: u64, at: &Arrival) {
-        if self.listener.interest == Interest::Keep {
-            self.listener.interest = self.listener.application.gap(self.direction, offset, length, at, self.output);
-        }
-    }
-
-    fn conflict(&mut self, offset: u64, at: &Arrival) {
-        self.listener.application.conflict(self.direction, offset, at);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Endpoint;
+    use crate::flow::{Direction, Endpoint};
+    use crate::tcp::{Arrival, FlowSummary};
 
     const CLIENT: Direction = Direction::FromLow;
     const SERVER: Direction = Direction::FromHigh;
@@ -587,9 +491,22 @@ mod tests {
 
         fn finish(mut self, summary: &FlowSummary, output: &mut Self::Output) {
             self.0.push(match summary.end {
-                Some(end) => format!("{:?} of {} in {}", end.kind, name(end.sender), end.packet.number),
+                Some(end) => {
+                    let second = if end.perhaps_second { ", perhaps second" } else { "" };
+                    format!("{:?} of {} in {}{second}", end.kind, name(end.sender), end.packet.number)
+                }
                 None => format!("open at {}", summary.last_packet.number),
             });
+            for direction in [CLIENT, SERVER] {
+                let end = summary.end_of(direction);
+                // With a FIN of both, or a RST, that is what is expected.
+                if summary.end.is_some() && !end.over {
+                    self.0.push(format!("{} goes on", name(direction)));
+                }
+                if end.fin_in_gap {
+                    self.0.push(format!("{} FIN in gap", name(direction)));
+                }
+            }
             output.push(self.0.join("; "));
         }
     }
@@ -747,6 +664,107 @@ mod tests {
     }
 
     #[test]
+    fn ports_used_again_are_told_by_numbers_that_jump() {
+        let first = |wire: &mut Wire| {
+            wire.open().send(CLIENT, ACK, 101, 501, b"a").send(SERVER, ACK, 501, 102, b"b");
+        };
+        // Backwards in both directions, or beyond any window in one.
+        for (sequence, acknowledgement) in [(3_000_000_000, 3_500_000_000), (50_000_000, 3_500_000_000)] {
+            let mut wire = Wire::default();
+            first(&mut wire);
+            wire.send(CLIENT, ACK, sequence, acknowledgement, b"new");
+            let told =
+                ["from 1 of 1, syn; client 0 a; server 0 b; open at 5", "from 6 of 1, no syn; client 0 new; open at 6"];
+            assert_eq!(wire.end(), told);
+        }
+        // The capture may have paused for so long, and a stray has one wrong number.
+        for (sequence, acknowledgement) in [(50_000_000, 60_000_000), (3_000_000_000, 502), (102, 3_000_000_000)] {
+            let mut wire = Wire::default();
+            first(&mut wire);
+            wire.send(CLIENT, ACK, sequence, acknowledgement, b"x");
+            assert_eq!(wire.end().len(), 1, "{sequence} {acknowledgement}");
+        }
+    }
+
+    #[test]
+    fn bytes_behind_both_fins_are_of_another_connection_however_near() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, FIN_ACK, 101, 501, b"a").send(SERVER, FIN_ACK, 501, 103, b"b");
+        wire.send(CLIENT, ACK, 103, 503, b"")
+            .send(CLIENT, ACK, 101, 501, b"a")
+            .send(CLIENT, ACK, 65_639, 7_000, b"new");
+        assert_eq!(wire.end()[0], "from 1 of 1, syn; client 0 a; server 0 b; Fin of client in 4");
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, FIN_ACK, 101, 501, b"a").send(SERVER, ACK, 501, 103, b"b");
+        wire.send(SERVER, ACK, 502, 103, b"c");
+        let told = "from 1 of 1, syn; client 0 a; server 0 b; server 1 c; Fin of client in 4; server goes on";
+        assert_eq!(wire.end(), [told], "a half-closed connection");
+    }
+
+    #[test]
+    fn first_fin_is_the_one_that_the_other_acknowledges() {
+        let mut wire = Wire::default();
+        wire.open()
+            .send(CLIENT, ACK, 101, 501, b"a")
+            .send(CLIENT, FIN_ACK, 102, 502, b"")
+            .send(SERVER, FIN_ACK, 501, 102, b"");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; Fin of server in 6"], "recorded in the wrong order");
+        let mut wire = Wire::default();
+        wire.open()
+            .send(CLIENT, ACK, 101, 501, b"a")
+            .send(CLIENT, FIN_ACK, 102, 501, b"")
+            .send(SERVER, FIN_ACK, 501, 102, b"");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; Fin of client in 5"], "they crossed");
+    }
+
+    #[test]
+    fn fin_that_the_capture_lost_is_known_by_its_acknowledgement() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 101, 501, b"a").send(CLIENT, FIN_ACK, 102, 502, b"");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; Fin of server in 5"]);
+        let mut wire = Wire::default();
+        wire.open()
+            .send(CLIENT, ACK, 101, 501, b"a")
+            .send(CLIENT, FIN_ACK, 102, 501, b"")
+            .send(CLIENT, ACK, 103, 502, b"");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; Fin of client in 5"]);
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 101, 501, b"a").send(CLIENT, FIN_ACK, 102, 508, b"");
+        let told = "from 1 of 1, syn; client 0 a; server 0 gap 7; Fin of client in 5, perhaps second; server goes on; \
+                    server FIN in gap";
+        assert_eq!(wire.end(), [told]);
+    }
+
+    #[test]
+    fn reset_that_both_ends_outlive_was_none() {
+        let forged = |wire: &mut Wire| {
+            wire.open().send(CLIENT, ACK, 101, 501, b"a").send(SERVER, RST, 400, 0, b"").seconds_pass(1);
+        };
+        let mut wire = Wire::default();
+        forged(&mut wire);
+        wire.send(SERVER, ACK, 501, 102, b"b").send(CLIENT, ACK, 102, 502, b"c");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; server 0 b; client 1 c; open at 7"]);
+        // What one end goes on to say, the other one does not hear any more.
+        let mut wire = Wire::default();
+        forged(&mut wire);
+        wire.send(SERVER, ACK, 501, 102, b"b").send(CLIENT, RST, 102, 0, b"").send(SERVER, ACK, 501, 102, b"b");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; server 0 b; Reset of server in 5"]);
+    }
+
+    #[test]
+    fn end_that_is_silent_while_the_other_repeats_its_fin_has_vanished() {
+        let half_closed = |silence: i64, from: Direction| {
+            let mut wire = Wire::default();
+            wire.open().send(CLIENT, ACK, 101, 501, b"a").send(CLIENT, FIN_ACK, 102, 501, b"").seconds_pass(silence);
+            wire.send(from, ACK, 102, 501, b"");
+            wire.end().remove(0)
+        };
+        assert_eq!(half_closed(11, CLIENT), "from 1 of 1, syn; client 0 a; Fin of client in 5");
+        assert_eq!(half_closed(5, CLIENT), "from 1 of 1, syn; client 0 a; Fin of client in 5; server goes on");
+        assert_eq!(half_closed(11, SERVER), "from 1 of 1, syn; client 0 a; Fin of client in 5; server goes on");
+    }
+
+    #[test]
     fn straggler_of_a_connection_that_is_over_belongs_to_it() {
         let mut wire = Wire::default();
         wire.open().send(CLIENT, ACK, 101, 501, b"a").send(SERVER, RST, 501, 0, b"").send(CLIENT, ACK, 102, 501, b"b");
@@ -793,11 +811,43 @@ mod tests {
     }
 
     #[test]
-    fn hole_is_a_gap_when_the_peer_acknowledges_it() {
+    fn hole_is_a_gap_some_packets_after_the_peer_acknowledges_it() {
         let mut wire = Wire::default();
         wire.open().send(CLIENT, ACK, 101, 501, b"ab").send(CLIENT, ACK, 105, 501, b"ef");
-        wire.send(SERVER, ACK, 501, 107, b"");
-        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 ab; client 2 gap 2; client 4 ef; open at 6"]);
+        wire.send(SERVER, ACK, 501, 107, b"").seconds_pass(1).send(SERVER, ACK, 501, 107, b"x");
+        wire.send(CLIENT, ACK, 103, 501, b"cd");
+        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 ab; client 2 gap 2; client 4 ef; server 0 x; open at 8"]);
+    }
+
+    #[test]
+    fn answer_recorded_before_its_request_waits_for_it() {
+        let told = ["from 1 of 1, syn; client 0 question; server 0 ans; server 3 wer; client 8 more; open at 7"];
+        let mut wire = Wire::default();
+        wire.open().send(SERVER, ACK, 501, 109, b"ans").send(SERVER, ACK, 504, 109, b"wer");
+        wire.send(CLIENT, ACK, 101, 501, b"question").send(CLIENT, ACK, 109, 507, b"more");
+        assert_eq!(wire.end(), told);
+    }
+
+    #[test]
+    fn answer_does_not_wait_for_a_request_that_was_lost() {
+        let mut wire = Wire::default();
+        wire.open().send(SERVER, ACK, 501, 109, b"answer").send(CLIENT, ACK, 109, 507, b"more").seconds_pass(1);
+        wire.send(SERVER, ACK, 507, 113, b"then");
+        let told = "from 1 of 1, syn; client 0 gap 8; server 0 answer; client 8 more; server 6 then; open at 6";
+        assert_eq!(wire.end(), [told]);
+    }
+
+    #[test]
+    fn neither_direction_waits_for_ever_where_both_have_holes() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 103, 511, b"c").send(SERVER, ACK, 520, 104, b"s");
+        wire.send(CLIENT, ACK, 104, 521, b"d").seconds_pass(1).send(SERVER, ACK, 521, 105, b"t");
+        wire.send(CLIENT, ACK, 105, 522, b"");
+        let [told] = wire.table.finish().try_into().unwrap();
+        let server = "server 0 gap 10; server 10 gap 9; server 19 s";
+        let expected =
+            format!("from 1 of 1, syn; client 0 gap 2; {server}; client 2 c; client 3 d; server 20 t; open at 8");
+        assert_eq!(told, expected);
     }
 
     #[test]
@@ -899,7 +949,8 @@ mod tests {
         wire.open().send(CLIENT, ACK, 101, 501, b"a").next_file();
         wire.send(CLIENT, ACK, 102, 501, b"b").send(SERVER, FIN_ACK, 501, 103, b"");
         assert_eq!(wire.conversations(), [(0, 1), (1, 1)]);
-        assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 a; client 1 b; Fin of server in 2"]);
+        let told = "from 1 of 1, syn; client 0 a; client 1 b; Fin of server in 2; client goes on";
+        assert_eq!(wire.end(), [told]);
     }
 
     #[test]

@@ -132,6 +132,15 @@ impl Records {
         self.end
     }
 
+    /// Whether a record has begun that has not ended.
+    pub(super) const fn is_within_record(&self) -> bool {
+        match &self.state {
+            State::Within(read) => !read.is_empty(),
+            State::Damaged { .. } => true,
+            State::Lost(_) | State::Over => false,
+        }
+    }
+
     pub(super) const fn is_lost(&self) -> bool {
         matches!(self.state, State::Lost(_))
     }

@@ -186,6 +186,15 @@ impl<M: Copy> Tls<M> {
         self.halves.get_mut(sender).records = records;
     }
 
+    /// Nothing more comes.
+    pub fn finish(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
+        for role in [Role::Client, Role::Server] {
+            if self.halves.get(role).records.is_within_record() {
+                self.lost_content(role, mark, visitor);
+            }
+        }
+    }
+
     /// Whether it was a record.
     fn found(
         &mut self,

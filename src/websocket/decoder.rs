@@ -74,6 +74,8 @@ pub struct Decoder<M> {
     extensions: Extensions,
     /// Stream offset of the next byte.
     offset: u64,
+    /// Stream offset of the first byte that may be of a frame gone by unseen, while the place is not known.
+    lost_since: u64,
     state: State<M>,
     /// The message that is open: begun and not ended.
     message: Option<Message<M>>,
@@ -150,6 +152,7 @@ impl<M: Copy> Decoder<M> {
             sender,
             extensions,
             offset,
+            lost_since: offset,
             state: State::Header(PartialHeader::default()),
             message: None,
             inflation: Inflation::new(certain),
@@ -206,6 +209,25 @@ impl<M: Copy> Decoder<M> {
         matches!(self.state, State::Lost(_))
     }
 
+    /// Stream offset of the next byte.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Stream offset from which on frames may have gone by unseen; `None` while the place in the stream is known.
+    #[must_use]
+    pub const fn lost_since(&self) -> Option<u64> {
+        if self.is_lost() { Some(self.lost_since) } else { None }
+    }
+
+    /// What comes next lies at stream offset `offset`. It is told to a decoder that was made without knowing.
+    pub const fn seek(&mut self, offset: u64) {
+        if self.is_lost() {
+            self.offset = offset;
+        }
+    }
+
     /// The next bytes of the stream, which came with `mark`. Each call's bytes are those of one segment, or of what was
     /// left of it.
     pub fn feed(&mut self, bytes: &[u8], mark: M, visitor: &mut impl Visitor<M>) {
@@ -238,26 +260,34 @@ impl<M: Copy> Decoder<M> {
                 self.offset += in_payload;
                 self.mark_hole(in_payload);
                 self.tell_partial_close(mark, visitor);
+                let since = self.offset;
                 self.offset += left;
-                self.lose_sync(mark, visitor);
+                self.lose_sync(since, mark, visitor);
             }
-            State::Header(_) | State::Lost(_) => {
+            State::Header(partial) => {
+                let since = self.offset.saturating_sub(u64::from(partial.length));
                 self.offset += length;
-                self.lose_sync(mark, visitor);
+                self.lose_sync(since, mark, visitor);
+            }
+            State::Lost(_) => {
+                self.offset += length;
+                self.lose_sync(self.lost_since, mark, visitor);
             }
             State::Over => self.offset += length,
         }
     }
 
-    /// Bytes are missing here, nobody knows how many.
-    pub fn lose_place(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
-        match self.state {
-            State::Over => {}
-            State::Header(_) | State::Payload(_) | State::Lost(_) => {
-                self.tell_partial_close(mark, visitor);
-                self.lose_sync(mark, visitor);
-            }
-        }
+    /// Bytes are missing here, nobody knows how many; the stream goes on as if it were `length`.
+    pub fn lose_place(&mut self, length: u64, mark: M, visitor: &mut impl Visitor<M>) {
+        let since = match &self.state {
+            State::Header(partial) => self.offset.saturating_sub(u64::from(partial.length)),
+            State::Payload(_) => self.offset,
+            State::Lost(_) => self.lost_since,
+            State::Over => return,
+        };
+        self.tell_partial_close(mark, visitor);
+        self.offset += length;
+        self.lose_sync(since, mark, visitor);
     }
 
     /// The stream ends here, or the capture does.
@@ -321,7 +351,7 @@ impl<M: Copy> Decoder<M> {
     fn prove(&mut self, header: &Header, place: &Place, mark: M, visitor: &mut impl Visitor<M>) {
         if !conformance::is_frame(header, place) {
             self.message = None;
-            return self.lose_sync(mark, visitor);
+            return self.lose_sync(self.offset, mark, visitor);
         }
         if conformance::is_in_order(header, place) {
             // Periodic data looks like one frame again and again, masked with the same key.
@@ -336,7 +366,7 @@ impl<M: Copy> Decoder<M> {
     fn follow(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
         if !header.has_sound_length() {
             // The frame has no end, but its sender may go on as if it had.
-            self.lose_sync(mark, visitor);
+            self.lose_sync(self.offset, mark, visitor);
             return;
         }
         let kind = match header.opcode {
@@ -514,9 +544,11 @@ impl<M: Copy> Decoder<M> {
         }
     }
 
-    fn lose_sync(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
+    /// The place in the stream is not known any more, from stream offset `since` on.
+    fn lose_sync(&mut self, since: u64, mark: M, visitor: &mut impl Visitor<M>) {
         self.abandon_message(mark, visitor);
         self.inflation.lose();
+        self.lost_since = since;
         if !matches!(self.state, State::Lost(_)) {
             self.state = State::Lost(Box::new(Search::after_gap(self.extensions)));
         }

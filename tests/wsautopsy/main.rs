@@ -5,6 +5,7 @@ mod carve;
 mod command_line;
 mod deflate;
 mod documentation;
+mod endings;
 mod explain;
 mod filters;
 mod formats;
@@ -71,7 +72,8 @@ fn verdict(record: &ConnectionRecord) -> String {
         words.push(format!("reply {}{code}", reply.name()));
     }
     if let Some(end) = verdict.tcp_end {
-        words.push(format!("{} by {}", end.name(), verdict.tcp_ended_by.unwrap().name()));
+        let by = verdict.tcp_ended_by.map(|role| format!(" by {}", role.name())).unwrap_or_default();
+        words.push(format!("{}{by}", end.name()));
     }
     words.extend(verdict.clean.map(|clean| if clean { "clean" } else { "not clean" }.to_owned()));
     words.join(", ")
@@ -82,7 +84,8 @@ fn closes(record: &ConnectionRecord) -> Vec<String> {
     let told = record.close_frames.iter().map(|frame| {
         let code = frame.code.map_or_else(|| "empty".to_owned(), |code| code.to_string());
         let reason = frame.reason.escape_ascii();
-        format!("{} {} {code} {reason}", frame.sender.name(), frame.position.name()).trim_end().to_owned()
+        let position = frame.position.map_or("unplaced", |position| position.name());
+        format!("{} {position} {code} {reason}", frame.sender.name()).trim_end().to_owned()
     });
     told.collect()
 }
