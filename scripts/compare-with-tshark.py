@@ -128,8 +128,8 @@ EXPLANATIONS = [
         lambda d, t, c: c["damaged_bytes"] > 0),
     Explanation(
         ("tcp_streams",),
-        "wsautopsy does not decode every link layer (radio, FDDI, ARCNET, PPI, E-Tag) nor packets with broken headers.",
-        lambda d, t, c: c["tcp_streams"] < t.streams <= c["tcp_streams"] + c["undecoded_packets"] + ("etag" in t.layers)),
+        "tshark makes conversations of packets with broken headers, which wsautopsy does not decode.",
+        lambda d, t, c: c["tcp_streams"] < t.streams <= c["tcp_streams"] + c["undecoded_packets"]),
     Explanation(
         ("tcp_streams",),
         "wsautopsy keeps conversations in different VLANs apart, which tshark 4.0 does not.",
