@@ -27,7 +27,10 @@ impl Mismatch {
 /// The books of the file that is being read.
 #[derive(Debug)]
 pub(super) struct Ledger {
+    /// Until the end its `packets` is the last number that was given.
     file: CaptureFile,
+    /// Numbers that were given to no packet.
+    skipped_numbers: u64,
     link_types: HashSet<LinkType>,
     last_link_type: Option<LinkType>,
     /// The place from which on nothing is believed, until something is again.
@@ -57,6 +60,7 @@ impl Ledger {
     pub(super) fn new(name: String, format: Format) -> Self {
         Self {
             file: CaptureFile { format: Some(format), ..CaptureFile::unread(name) },
+            skipped_numbers: 0,
             link_types: HashSet::new(),
             last_link_type: None,
             lost: None,
@@ -84,6 +88,12 @@ impl Ledger {
     pub(super) const fn next_number(&mut self) -> u64 {
         self.file.packets += 1;
         self.file.packets
+    }
+
+    /// Gives the next number to something that is no packet, and that Wireshark shows among them.
+    pub(super) const fn skip_number(&mut self) {
+        self.file.packets += 1;
+        self.skipped_numbers += 1;
     }
 
     /// Enters what `packets` say beyond their number.
@@ -160,6 +170,7 @@ impl Ledger {
     /// The file as it turned out; it ended at `offset`.
     pub(super) fn finish(mut self, offset: u64) -> CaptureFile {
         self.resume(offset);
+        self.file.packets -= self.skipped_numbers;
         if let Some(Unlisted { offset, packet, places, skipped }) = self.unlisted {
             self.file.problems.push(Problem::Damage {
                 path: self.file.name.clone(),
