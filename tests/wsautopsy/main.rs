@@ -8,6 +8,8 @@ mod formats;
 mod handshakes;
 mod layering;
 mod losses;
+mod mutants;
+mod mutation;
 mod properties;
 mod samples;
 mod tables;
