@@ -4,3 +4,4 @@ pub mod directory;
 mod figures;
 pub mod summary;
 pub mod terminal;
+mod trust;
