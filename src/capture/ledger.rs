@@ -137,11 +137,18 @@ impl Ledger {
         self.lost.get_or_insert(Place { offset, packet, mismatch });
     }
 
+    /// What was between `offset` and what is read next could not be unpacked: the next record is searched for.
+    pub(super) fn search(&mut self, offset: u64) {
+        self.lose(offset, Mismatch::new("a packet behind the damage", "the rest of one"));
+    }
+
     /// At `offset` the walk found its way again, or the file ended.
     pub(super) fn resume(&mut self, offset: u64) {
-        if let Some(place) = self.lost.take() {
-            self.write_down(place.offset, place.packet, offset.saturating_sub(place.offset), place.mismatch);
+        // Behind damage to an archive, a record may begin right away.
+        if let Some(place) = self.lost.take_if(|place| place.offset < offset) {
+            self.write_down(place.offset, place.packet, offset - place.offset, place.mismatch);
         }
+        self.lost = None;
     }
 
     /// The `skipped` bytes at `offset` cannot be used; what follows them can.

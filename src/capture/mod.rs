@@ -11,6 +11,7 @@ mod input;
 mod interface;
 mod lane;
 mod ledger;
+mod lz4_legacy;
 #[cfg(test)]
 mod merge_tests;
 mod order;

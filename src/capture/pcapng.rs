@@ -149,6 +149,7 @@ impl Pcapng {
             let found = bytes.offset_of(bytes.bytes.len()) - skipping.offset;
             let expected = format!("a block of {} bytes", skipping.length);
             out.ledger.lose(skipping.offset, Mismatch::new(expected, found.to_string()));
+            self.skipping = None;
             return Err(Stop::Finished);
         }
         // Up to the second length all bytes are done with; those of that length wait for the rest of it.
