@@ -17,10 +17,6 @@
 //! | a Close frame | 4 more | one first byte of 256 |
 //! | its code may be sent | 5 | 2,012 of 65,536 |
 //!
-//! A frame that repeats the one before it in its segment, byte for byte, adds nothing: whatever is filled with a pattern
-//! repeats. Frames of one and the same byte and those that break the rule for fragments (RFC 6455 section 5.4) are not
-//! believed.
-//!
 //! [`Search::after_gap`] believes 20 bits, one random candidate in a million; [`Search::from_nothing`] 48, because what
 //! it looks at need not be a WebSocket at all.
 
@@ -67,10 +63,6 @@ struct Chain<M> {
     segments: Vec<(usize, M)>,
     /// How many of the held bytes are of frames that were judged.
     judged: usize,
-    /// How long the frame before those was, if it is held and did not end its segment.
-    repeatable: Option<usize>,
-    /// Whether fragments of a message are to come; `None` before the first frame of data.
-    unfinished: Option<bool>,
     /// Bytes of a frame too large to hold that are still to come.
     skip: u64,
 }
@@ -163,17 +155,7 @@ impl<M: Copy> Search<M> {
 
 impl<M: Copy> Chain<M> {
     const fn new(sender: Role, start: u64) -> Self {
-        Self {
-            sender,
-            bits: 0,
-            start,
-            held: Vec::new(),
-            segments: Vec::new(),
-            judged: 0,
-            repeatable: None,
-            unfinished: None,
-            skip: 0,
-        }
+        Self { sender, bits: 0, start, held: Vec::new(), segments: Vec::new(), judged: 0, skip: 0 }
     }
 
     fn extend(&mut self, bytes: &[u8], mark: M, extensions: Extensions, needed: u32) -> Judgement {
@@ -189,7 +171,7 @@ impl<M: Copy> Chain<M> {
                 let plausible = is_plausible_start(rest, self.sender);
                 return if plausible { Judgement::Possible } else { Judgement::Unbelievable };
             };
-            if !is_believable(&header, self.sender, extensions) || !self.may_follow(&header) {
+            if !is_believable(&header, self.sender, extensions) {
                 return Judgement::Unbelievable;
             }
             let whole = usize::try_from(header.payload).ok().and_then(|payload| header.size.checked_add(payload));
@@ -205,32 +187,13 @@ impl<M: Copy> Chain<M> {
             let Some(bits) = frame_bits(&header, frame, ends_segment, extensions) else {
                 return Judgement::Unbelievable;
             };
-            let length = frame.len();
-            let before =
-                self.repeatable.and_then(|before| self.held.get(self.judged.checked_sub(before)?..self.judged));
-            let repeats = before == Some(frame) && !ends_segment;
-            self.repeatable = (!ends_segment).then_some(length);
-            self.judged += length;
-            self.bits += if repeats { 0 } else { bits };
-            self.pass(&header);
+            self.judged += frame.len();
+            self.bits += bits;
             if self.bits >= needed {
                 return Judgement::Believable;
             }
         }
         Judgement::Possible
-    }
-
-    /// Whether the frame of `header` may come after those before.
-    fn may_follow(&self, header: &Header) -> bool {
-        let is_continuation = header.opcode == Opcode::Continuation;
-        header.opcode.is_control() || self.unfinished.is_none_or(|unfinished| unfinished == is_continuation)
-    }
-
-    /// The frame of `header` is done with.
-    const fn pass(&mut self, header: &Header) {
-        if !header.opcode.is_control() {
-            self.unfinished = Some(!header.fin);
-        }
     }
 
     /// A frame that is not whole yet is waited for, or stepped over if it is too large to hold: then it is the next one
@@ -243,8 +206,6 @@ impl<M: Copy> Chain<M> {
         let end = self.start + self.judged as u64 + length;
         let here = self.start + self.held.len() as u64;
         (self.start, self.skip) = (end, end - here);
-        self.repeatable = None;
-        self.pass(header);
         self.bits += HEADER_BITS;
         self.judged = 0;
         self.held.clear();
@@ -288,11 +249,11 @@ fn is_believable(header: &Header, sender: Role, extensions: Extensions) -> bool 
 
 /// The evidence in a whole frame, in bits; `None` if there can be no such frame.
 fn frame_bits(header: &Header, frame: &[u8], ends_segment: bool, extensions: Extensions) -> Option<u32> {
-    let payload = frame.get(header.size..).unwrap_or_default();
-    // Such a byte, again and again, is a chain of frames. In a frame that somebody masked, payload and key never agree so.
+    // Such a byte, again and again, is a chain of frames. Key and payload of a masked frame never agree so.
     if frame.iter().all(|byte| frame.first() == Some(byte)) {
         return None;
     }
+    let payload = frame.get(header.size..).unwrap_or_default();
     let mut bits = HEADER_BITS + content_bits(header, payload, extensions)?;
     if ends_segment {
         bits += ENDS_WITH_SEGMENT_BITS;
