@@ -2,7 +2,8 @@
 //! counts is the retransmission.
 //!
 //! Captures made on the sending host hold segments whose checksum the network card fills in later. So each direction is
-//! learned: a wrong checksum says something only where they are right as a rule.
+//! learned: a wrong checksum says something only where they are right as a rule. Segments that the network card of the
+//! receiving host has merged hold the checksum of the first one, and are told by their size.
 
 use crate::flow::FlowKey;
 
@@ -42,8 +43,11 @@ impl Experience {
     }
 }
 
-/// The checksum of the segment `tcp`, header and payload, of the flow `key`.
+/// The checksum of the segment `tcp`, header and payload, of the flow `key`; `None` if it says nothing.
 pub(super) fn checksum(key: &FlowKey, tcp: &[u8]) -> Option<Checksum> {
+    if tcp.len() > LARGEST {
+        return None;
+    }
     let field = u16::from_be_bytes(*tcp.get(16..18)?.first_chunk()?);
     let addresses = sum(&key.low().octets()) + sum(&key.high().octets());
     // The mapped form of an IPv4 address adds 0xffff, which is nothing in this arithmetic.
@@ -57,6 +61,9 @@ pub(super) fn checksum(key: &FlowKey, tcp: &[u8]) -> Option<Checksum> {
         Checksum::Wrong
     })
 }
+
+/// Bytes of a segment that Ethernet can carry behind an IPv4 header. A larger one may be several.
+const LARGEST: usize = 1480;
 
 /// TCP's protocol number.
 const PROTOCOL: u8 = 6;
@@ -111,6 +118,16 @@ mod tests {
                 assert_eq!(checksum(&key(), &tcp), Some(Checksum::Wrong), "{length} bytes");
             }
         }
+    }
+
+    #[test]
+    fn segments_too_large_for_ethernet_say_nothing() {
+        let whole = segment(&[7; LARGEST - 20]);
+        assert_eq!(checksum(&key(), &whole), Some(Checksum::Right));
+        let mut merged = segment(&[7; LARGEST - 19]);
+        assert_eq!(checksum(&key(), &merged), None);
+        merged[16] ^= 1;
+        assert_eq!(checksum(&key(), &merged), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod builder;
 mod command_line;
 mod documentation;
+mod dumps;
 mod filters;
 mod formats;
 mod handshakes;
