@@ -161,9 +161,9 @@ def ask_tshark(path):
     return seen
 
 
-def tshark_packets(path):
-    """How many packets tshark can read."""
-    command = ["tshark", "-n", "-r", path, "-T", "fields", "-e", "frame.number"]
+def tshark_packets(path, display_filter="frame"):
+    """How many packets tshark can read, of those that the filter shows."""
+    command = ["tshark", "-n", "-r", path, "-Y", display_filter, "-T", "fields", "-e", "frame.number"]
     return len(subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).stdout.split())
 
 
@@ -329,6 +329,13 @@ def too_large_for_tshark(difference, _line, answer):
     return seen is not None and 0 < difference.here - len({one.stream for one in seen}) <= large
 
 
+def pseudowires_are_guessed(difference, _line, answer):
+    seen = ask_tshark(answer.path)
+    if seen is None or difference.here < difference.index:
+        return False
+    return 0 < difference.here - len({one.stream for one in seen}) <= tshark_packets(answer.path, 'frame.protocols contains "pweth" && !tcp')
+
+
 def nobody_knows_the_link_type(difference, _line, answer):
     is_unread = ask_tshark(answer.path) == [] and tshark_packets(answer.path) == 0
     return is_unread and difference.index == 0 and answer.capture["packets"] > answer.capture["undecoded_packets"]
@@ -400,6 +407,11 @@ EXPLANATIONS = [
         ("tcp_conns",),
         "Packets in tunnels that are too large for a length field (BIG TCP), which tshark 4.0 does not decode.",
         too_large_for_tshark),
+    Explanation(
+        ("tcp_conns",),
+        "Frames in MPLS pseudowires, which nothing announces: tshark guesses by the makers of network cards that it knows, "
+        "wsautopsy by the IP header in the frame.",
+        pseudowires_are_guessed),
     Explanation(
         ("tcp_conns",),
         "Packets of a link type that neither the index nor tshark can read.",
