@@ -6,6 +6,7 @@
 //! a whole one, and another frame behind it for damage.
 
 use std::io;
+use std::ops::Range;
 
 use super::codec::{Compression, Outcome, Step, is_skippable};
 use super::ledger::Mismatch;
@@ -14,11 +15,10 @@ use super::raw::Raw;
 /// A frame that is being unpacked.
 #[derive(Default)]
 pub(super) struct Lz4Legacy {
-    begun: bool,
-    /// The block that was unpacked last.
+    /// Room for a block; none before the first one.
     block: Vec<u8>,
-    /// How many bytes of it were put out.
-    used: usize,
+    /// Where in it the bytes lie that were not put out yet.
+    ready: Range<usize>,
 }
 
 impl Lz4Legacy {
@@ -28,25 +28,26 @@ impl Lz4Legacy {
     ///
     /// Only if `raw` cannot be read.
     pub(super) fn step(&mut self, raw: &mut Raw, out: &mut [u8]) -> io::Result<Step> {
-        if self.used == self.block.len()
+        if self.ready.is_empty()
             && let Some(outcome) = self.next_block(raw)?
         {
             return Ok(Step { written: 0, outcome });
         }
-        let left = self.block.get(self.used..).unwrap_or_default();
+        let left = self.block.get(self.ready.clone()).unwrap_or_default();
         let written = left.len().min(out.len());
         for (to, from) in out.iter_mut().zip(left) {
             *to = *from;
         }
-        self.used += written;
+        self.ready.start += written;
         Ok(Step { written, outcome: Outcome::More })
     }
 
     /// Unpacks the next block, if there is one; else how the frame ends.
     fn next_block(&mut self, raw: &mut Raw) -> io::Result<Option<Outcome>> {
-        if !self.begun {
-            self.begun = true;
+        if self.block.is_empty() {
             raw.consume(MAGIC_BYTES);
+            // The allocator has zeros cheaper than they can be written.
+            self.block = vec![0; LARGEST_BLOCK];
         }
         let head = raw.ahead_at_least(Compression::HEAD)?;
         let Some(&length) = head.first_chunk() else {
@@ -61,18 +62,17 @@ impl Lz4Legacy {
         }
         let ahead = raw.ahead_at_least(LENGTH_BYTES + length)?;
         let Some(packed) = ahead.get(LENGTH_BYTES..LENGTH_BYTES + length) else { return Ok(Some(Outcome::Cut)) };
-        self.block.resize(LARGEST_BLOCK, 0);
-        self.used = 0;
-        match lz4_flex::block::decompress_into(packed, &mut self.block) {
-            Ok(unpacked) => self.block.truncate(unpacked),
-            Err(error) => {
-                self.block.clear();
-                return Ok(Some(damaged(error.to_string())));
+        let outcome = match lz4_flex::block::decompress_into(packed, &mut self.block) {
+            // It leads nowhere, and the next one would be a step of its own.
+            Ok(0) => Some(damaged("an empty block".to_owned())),
+            Ok(unpacked) => {
+                self.ready = 0..unpacked;
+                None
             }
-        }
-        raw.consume(LENGTH_BYTES + length);
-        // An empty block leads nowhere, and the next one is a step of its own.
-        Ok(self.block.is_empty().then(|| damaged("an empty block".to_owned())))
+            Err(error) => Some(damaged(error.to_string())),
+        };
+        raw.consume(if outcome.is_none() { LENGTH_BYTES + length } else { 0 });
+        Ok(outcome)
     }
 }
 
