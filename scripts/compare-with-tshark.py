@@ -128,8 +128,8 @@ EXPLANATIONS = [
         lambda d, t, c: c["damaged_bytes"] > 0),
     Explanation(
         ("tcp_streams",),
-        "wsautopsy does not decode every link layer (radio, FDDI, ARCNET, PPI, E-Tag) nor packets with broken headers.",
-        lambda d, t, c: c["tcp_streams"] < t.streams <= c["tcp_streams"] + c["undecoded_packets"] + ("etag" in t.layers)),
+        "tshark makes conversations of packets with broken headers, which wsautopsy does not decode.",
+        lambda d, t, c: c["tcp_streams"] < t.streams <= c["tcp_streams"] + c["undecoded_packets"]),
     Explanation(
         ("tcp_streams",),
         "wsautopsy keeps conversations in different VLANs apart, which tshark 4.0 does not.",
@@ -210,12 +210,13 @@ def ends(row):
 
 def ask_tshark(capture):
     answer = Tshark(version=run(["tshark", "--version"])[0].split()[2])
-    fields = ["frame.len", "frame.protocols", "tcp.stream", "tcp.srcport", "tcp.dstport"]
+    fields = ["frame.encap_type", "frame.len", "frame.protocols", "tcp.stream", "tcp.srcport", "tcp.dstport"]
     fields += [f"tcp.analysis.{name}" for name in DISTURBANCES]
     options = [option for field in fields for option in ("-e", field)]
     for line in run_tshark(capture, "-T", "fields", "-E", "occurrence=l", *options).split("\n")[:-1]:
-        answer.packets += 1
-        length, protocols, stream, source, destination, *flags = line.split("\t")
+        encapsulation, length, protocols, stream, source, destination, *flags = line.split("\t")
+        # Blocks of other kinds are shown among the packets, and have no link type.
+        answer.packets += bool(encapsulation)
         answer.largest = max(answer.largest, int(length))
         answer.layers.update(protocols.split(":"))
         if not stream:

@@ -2,7 +2,7 @@
 
 use std::io::{Cursor, Write};
 
-use super::codec::Compression::{self, Bzip2, Gzip, Lz4, Xz, Zstandard};
+use super::codec::Compression::{self, Bzip2, Gzip, Lz4, Lz4Legacy, Xz, Zstandard};
 use super::order::ByteOrder::{Big, Little};
 use super::tests::{START, Seen, noise, pcap_of, pcapng_of, problems, read, read_inputs, read_with};
 use super::writer::PcapWriter;
@@ -32,6 +32,14 @@ fn pack(compression: Compression, bytes: &[u8]) -> Vec<u8> {
             let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
             encoder.write_all(bytes).unwrap();
             encoder.finish().unwrap()
+        }
+        Lz4Legacy => {
+            let block = |bytes| {
+                let packed = lz4_flex::block::compress(bytes);
+                [&(packed.len() as u32).to_le_bytes()[..], &packed].concat()
+            };
+            let blocks: Vec<u8> = bytes.chunks(8 << 20).flat_map(block).collect();
+            [&[0x02, 0x21, 0x4c, 0x18][..], &blocks].concat()
         }
         Xz => {
             let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 0);
@@ -79,6 +87,73 @@ fn every_compression_gives_the_same_packets() {
             assert_eq!((file.format, file.problems.len(), file.damaged_bytes), (plain.format, 0, 0));
             assert_eq!(file.bytes, packed.len() as u64, "{compression:?}");
         }
+    }
+}
+
+#[test]
+fn first_frame_format_of_lz4_is_read() {
+    let (bytes, offsets) = pcap_of(90, 0xa1b2_c3d4, Little);
+    let (expected, _) = read(&bytes);
+    let [first, second] = [&bytes[..offsets[40] + 5], &bytes[offsets[40] + 5..]].map(|part| pack(Lz4Legacy, part));
+    let whole = [&first[..], &second].concat();
+    // Two frames, two blocks, zeros behind them, frames of the user's own.
+    let blocks = [&first[..], &second[4..]].concat();
+    let files =
+        [whole.clone(), blocks, [&whole[..], &[0; 512]].concat(), [&skippable(9)[..], &whole, &skippable(9)].concat()];
+    for file in files {
+        let (seen, file) = read(&file);
+        assert!(seen == expected, "{:?}", problems(&file));
+        assert_eq!(problems(&file), [""; 0]);
+    }
+    let large = vec![0; 9 << 20];
+    assert!(pack(Lz4Legacy, &large).len() < 50_000);
+    let mut writer = PcapWriter::new(0xa1b2_c3d4, Little);
+    writer.record(START, 0, large.len() as u32, &large);
+    let (seen, file) = read(&pack(Lz4Legacy, &writer.bytes));
+    assert_eq!((seen.len(), problems(&file)), (1, vec![]));
+}
+
+#[test]
+fn first_frame_format_of_lz4_may_be_damaged() {
+    let (bytes, offsets) = pcap_of(90, 0xa1b2_c3d4, Little);
+    let (expected, _) = read(&bytes);
+    let [first, second] = [&bytes[..offsets[40]], &bytes[offsets[40]..]].map(|part| pack(Lz4Legacy, part));
+    let whole = [&first[..], &second].concat();
+    for length in (5..whole.len()).step_by(7).filter(|&length| length != first.len()) {
+        let (seen, file) = read(&whole[..length]);
+        assert!(expected.starts_with(&seen) && !file.problems.is_empty(), "cut at {length}");
+        assert!(length < first.len() || seen.len() == 40, "cut at {length}");
+    }
+    let mut damaged = whole.clone();
+    damaged[first.len() - 30..first.len()].fill(0xff);
+    let (seen, file) = read(&damaged);
+    assert_eq!(seen.last().unwrap().1, expected.last().unwrap().1, "{:?}", problems(&file));
+    let mut endless = whole;
+    endless[4..8].fill(0xff);
+    assert!(problems(&read(&endless).1)[0].contains("found a block of 4294967295 bytes"));
+}
+
+#[test]
+fn members_behind_damage_are_read() {
+    let bytes = compressible();
+    let (expected, _) = read(&bytes);
+    for compression in ALL {
+        let thirds: Vec<_> = bytes.chunks(bytes.len() / 3 + 1).map(|part| pack(compression, part)).collect();
+        let [first, second, third] = thirds.as_slice() else { panic!("three") };
+        let mut damaged = second.clone();
+        let half = damaged.len() / 2;
+        damaged[half..half + 20].fill(0xff);
+        let (seen, file) = read(&[&first[..], &damaged, third].concat());
+        // Numbers count what is there.
+        let times = |seen: &[Seen]| seen.iter().map(|packet| packet.1).collect::<Vec<_>>();
+        let last = times(&expected[expected.len() * 7 / 10..]);
+        assert!(times(&seen).ends_with(&last), "{compression:?}: {}, {:?}", seen.len(), problems(&file));
+        assert!(common(&seen, &expected) > expected.len() * 3 / 10, "{compression:?}");
+        assert!(problems(&file).concat().contains(compression.name()), "{:?}", problems(&file));
+        // Garbage between members costs the packet that lies in both of them.
+        let (seen, file) = read(&[&first[..], &noise(5, 9_000), second, third].concat());
+        assert!(times(&seen).ends_with(&last), "{compression:?}: {:?}", problems(&file));
+        assert_eq!(seen.len(), expected.len() - 1, "{compression:?}: {:?}", problems(&file));
     }
 }
 

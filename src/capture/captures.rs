@@ -161,7 +161,7 @@ impl Captures {
 
     fn heads(&self) -> impl Iterator<Item = ((Timestamp, u32), usize)> {
         let lanes = self.lanes.iter().enumerate();
-        lanes.filter_map(|(index, lane)| lane.head().map(|packet| ((packet.time, lane.file()), index)))
+        lanes.filter_map(|(index, lane)| lane.head_time().map(|time| ((time, lane.file()), index)))
     }
 
     /// When the next file begins, if it may be opened.

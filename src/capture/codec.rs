@@ -1,7 +1,7 @@
 //! The compression formats: how each is known, and what unpacks one member of it.
 //!
 //! In come compressed bytes, out go the bytes that they stand for, all of them up to damage. The only user of flate2's
-//! gzip, of bzip2, liblzma, lz4_flex and zstd. None of the decoders allocates more than [`limits::UNPACKER_BYTES`],
+//! gzip, of bzip2, liblzma and zstd, and, with `lz4_legacy`, of lz4_flex. None of the decoders allocates more than [`limits::UNPACKER_BYTES`],
 //! whatever a header asks for.
 
 use std::io::{self, Read};
@@ -10,6 +10,7 @@ use lz4_flex::frame::FrameDecoder;
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use super::ledger::Mismatch;
+use super::lz4_legacy::{self, Lz4Legacy};
 use super::raw::Raw;
 use crate::limits;
 
@@ -22,6 +23,8 @@ pub(super) enum Compression {
     Zstandard,
     /// <https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md>
     Lz4,
+    /// What the first versions of its program wrote, and `lz4 -l` does: see [`super::lz4_legacy`].
+    Lz4Legacy,
     /// <https://tukaani.org/xz/xz-file-format.txt>
     Xz,
     Bzip2,
@@ -34,6 +37,7 @@ impl Compression {
             [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstandard),
             [0x04, 0x22, 0x4d, 0x18, ..] => Some(Self::Lz4),
+            [0x02, 0x21, 0x4c, 0x18, ..] => Some(Self::Lz4Legacy),
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
             // A block follows, or the end. The three letters alone are too few to tell it from text.
             [b'B', b'Z', b'h', b'1'..=b'9', rest @ ..] => {
@@ -46,12 +50,21 @@ impl Compression {
         }
     }
 
+    /// Whether a member of it begins with `bytes`, [`Self::HEAD`] of them, where any could be.
+    ///
+    /// Of random bytes, one in 2^32 passes for LZ4 and Zstandard, in 2^37 for gzip, fewer for the others.
+    pub(super) fn begins(self, bytes: &[u8]) -> bool {
+        // Reserved flags, extra flags and the system are among the few that are in use (RFC 1952 section 2.3.1).
+        let sure = |bytes: &[u8]| matches!(bytes, [_, _, _, 0..0x20, _, _, _, _, 0 | 2 | 4, 0..=13 | 255, ..]);
+        Self::of(bytes) == Some(self) && (self != Self::Gzip || sure(bytes))
+    }
+
     /// Bytes that are enough for [`Self::of`].
     pub(super) const HEAD: usize = 10;
 
     /// Whether there may be skippable frames between its members.
     pub(super) const fn has_skippable(self) -> bool {
-        matches!(self, Self::Zstandard | Self::Lz4)
+        matches!(self, Self::Zstandard | Self::Lz4 | Self::Lz4Legacy)
     }
 
     /// What messages call it.
@@ -59,11 +72,16 @@ impl Compression {
         match self {
             Self::Gzip => "gzip",
             Self::Zstandard => "Zstandard",
-            Self::Lz4 => "LZ4",
+            Self::Lz4 | Self::Lz4Legacy => "LZ4",
             Self::Xz => "xz",
             Self::Bzip2 => "bzip2",
         }
     }
+}
+
+/// Whether a skippable frame of Zstandard or LZ4 begins with `bytes`.
+pub(super) const fn is_skippable(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
 /// Unpacks one member: a gzip member, a frame, an xz or bzip2 stream.
@@ -71,6 +89,7 @@ pub(super) enum Codec {
     Gzip(flate2::Decompress),
     Zstandard(Zstandard),
     Lz4(Box<FrameDecoder<Raw>>),
+    Lz4Legacy(Lz4Legacy),
     Xz(liblzma::stream::Stream),
     Bzip2(bzip2::Decompress),
 }
@@ -103,6 +122,7 @@ impl Codec {
             Compression::Gzip => Self::Gzip(flate2::Decompress::new_gzip(15)),
             Compression::Zstandard => Self::Zstandard(Zstandard::new()?),
             Compression::Lz4 => Self::Lz4(Box::new(FrameDecoder::new(Raw::default()))),
+            Compression::Lz4Legacy => Self::Lz4Legacy(Lz4Legacy::default()),
             Compression::Xz => Self::Xz(
                 liblzma::stream::Stream::new_stream_decoder(limits::UNPACKER_BYTES, 0).map_err(io::Error::from)?,
             ),
@@ -116,8 +136,10 @@ impl Codec {
     ///
     /// Only if `raw` cannot be read.
     pub(super) fn step(&mut self, raw: &mut Raw, out: &mut [u8]) -> io::Result<Step> {
-        if let Self::Lz4(decoder) = self {
-            return lz4_step(decoder, raw, out);
+        match self {
+            Self::Lz4(decoder) => return lz4_step(decoder, raw, out),
+            Self::Lz4Legacy(frame) => return frame.step(raw, out),
+            Self::Gzip(_) | Self::Zstandard(_) | Self::Xz(_) | Self::Bzip2(_) => {}
         }
         loop {
             let input = raw.ahead()?;
@@ -163,8 +185,8 @@ impl Codec {
                 Done::new(before, (stream.total_in(), stream.total_out()), result.map_err(|error| error.to_string()))
             }
             Self::Zstandard(frame) => frame.run(input, out),
-            // It reads by itself: see `step`.
-            Self::Lz4(_) => Done { taken: 0, written: 0, result: Ok(false) },
+            // They read by themselves: see `step`.
+            Self::Lz4(_) | Self::Lz4Legacy(_) => Done { taken: 0, written: 0, result: Ok(false) },
         }
     }
 
@@ -173,7 +195,7 @@ impl Codec {
         match self {
             Self::Gzip(_) => "sound gzip data",
             Self::Zstandard(_) => "sound Zstandard data",
-            Self::Lz4(_) => "sound LZ4 data",
+            Self::Lz4(_) | Self::Lz4Legacy(_) => lz4_legacy::SOUND,
             Self::Xz(_) => "sound xz data",
             Self::Bzip2(_) => "sound bzip2 data",
         }
@@ -259,7 +281,7 @@ fn lz4_step(decoder: &mut FrameDecoder<Raw>, raw: &mut Raw, out: &mut [u8]) -> i
         Ok(written) => (written, Outcome::More),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => (0, Outcome::Cut),
         Err(error) if error.get_ref().is_some_and(|inner| inner.is::<lz4_flex::frame::Error>()) => {
-            (0, Outcome::Damaged(Mismatch::new("sound LZ4 data", error.to_string())))
+            (0, Outcome::Damaged(Mismatch::new(lz4_legacy::SOUND, error.to_string())))
         }
         Err(error) => return Err(error),
     };

@@ -11,6 +11,8 @@ pub(super) struct Lane {
     batch: Batch,
     /// Which of the batch's packets is the next one.
     at: usize,
+    /// When that was captured, so far as it is believed: see [`believed_time`].
+    time: Timestamp,
     /// Whether the file may have more behind the batch.
     more: bool,
     /// Which file: [`crate::flow::PacketId::file`].
@@ -22,12 +24,14 @@ pub(super) struct Lane {
 impl Lane {
     /// The `file` that `reader` reads, of which nothing was read yet.
     pub(super) fn new(reader: Reader, file: u32) -> Self {
-        Self { reader, batch: Batch::default(), at: 0, more: true, file, late: false }
+        let time = Timestamp::default();
+        Self { reader, batch: Batch::default(), at: 0, time, more: true, file, late: false }
     }
 
     /// The file that `reader` reads, of which `batch` was read already; whether it may have `more`.
     pub(super) fn begun(reader: Reader, batch: Batch, more: bool, file: u32) -> Self {
-        Self { batch, more, ..Self::new(reader, file) }
+        let time = believed_time(batch.packets()).unwrap_or_default();
+        Self { batch, time, more, ..Self::new(reader, file) }
     }
 
     /// Which file: [`crate::flow::PacketId::file`].
@@ -65,8 +69,13 @@ impl Lane {
     }
 
     /// The next packet that is here.
-    pub(super) fn head(&self) -> Option<&Packet> {
+    fn head(&self) -> Option<&Packet> {
         self.batch.packets().get(self.at)
+    }
+
+    /// When the next packet that is here was captured.
+    pub(super) fn head_time(&self) -> Option<Timestamp> {
+        self.head().map(|_| self.time)
     }
 
     /// Whether a packet that is here comes after `time`.
@@ -81,6 +90,7 @@ impl Lane {
             self.more = self.reader.fill(&mut self.batch);
             self.at = 0;
         }
+        self.time = believed_time(self.batch.packets().get(self.at..).unwrap_or_default()).unwrap_or_default();
         self.head().is_some()
     }
 
@@ -122,7 +132,7 @@ impl Lane {
             if !self.load(limits::LANE_BYTES) {
                 return false;
             }
-            let behind = self.head().is_some_and(|next| limit.is_some_and(|limit| limit < (next.time, self.file)));
+            let behind = limit.is_some_and(|limit| limit < (self.time, self.file));
             if behind || batch.is_full() {
                 break;
             }
@@ -130,3 +140,20 @@ impl Lane {
         true
     }
 }
+
+/// When the first of a file's next `packets` was captured; `None` if there are none.
+///
+/// A packet that is days later than those right behind it has a damaged time, and must not hold them back until all other
+/// files have come that far.
+pub(super) fn believed_time(packets: &[Packet]) -> Option<Timestamp> {
+    let first = packets.first()?.time;
+    let earliest = packets.iter().take(LOOKED_AT).map(|packet| packet.time).min()?;
+    let is_damaged = first.as_nanos().saturating_sub(earliest.as_nanos()) > LEAP_NANOS;
+    Some(if is_damaged { earliest } else { first })
+}
+
+/// Packets that are looked at to see whether the first one's time is believable.
+const LOOKED_AT: usize = 8;
+
+/// Nanoseconds that a file goes back only where a time is damaged: more than any clock is set back, time zones included.
+const LEAP_NANOS: i64 = 86_400 * 1_000_000_000;

@@ -28,7 +28,10 @@ impl Mismatch {
 /// The books of the file that is being read.
 #[derive(Debug)]
 pub(super) struct Ledger {
+    /// Until the end its `packets` is the last number that was given.
     file: CaptureFile,
+    /// Numbers that were given to no packet.
+    skipped_numbers: u64,
     link_types: HashSet<LinkType>,
     last_link_type: Option<LinkType>,
     interfaces: Descriptions,
@@ -61,6 +64,7 @@ impl Ledger {
     pub(super) fn new(name: String, format: Format) -> Self {
         Self {
             file: CaptureFile { format: Some(format), ..CaptureFile::unread(name) },
+            skipped_numbers: 0,
             link_types: HashSet::new(),
             last_link_type: None,
             interfaces: Descriptions::default(),
@@ -112,6 +116,12 @@ impl Ledger {
         self.file.packets
     }
 
+    /// Gives the next number to something that is no packet, and that Wireshark shows among them.
+    pub(super) const fn skip_number(&mut self) {
+        self.file.packets += 1;
+        self.skipped_numbers += 1;
+    }
+
     /// Enters what `packets` say beyond their number.
     pub(super) fn enter(&mut self, packets: &[Packet]) {
         let (mut earliest, mut latest) = (Timestamp::from_nanos(i64::MAX), Timestamp::from_nanos(i64::MIN));
@@ -153,11 +163,18 @@ impl Ledger {
         self.lost.get_or_insert(Place { offset, packet, mismatch });
     }
 
+    /// What was between `offset` and what is read next could not be unpacked: the next record is searched for.
+    pub(super) fn search(&mut self, offset: u64) {
+        self.lose(offset, Mismatch::new("a packet behind the damage", "the rest of one"));
+    }
+
     /// At `offset` the walk found its way again, or the file ended.
     pub(super) fn resume(&mut self, offset: u64) {
-        if let Some(place) = self.lost.take() {
-            self.write_down(place.offset, place.packet, offset.saturating_sub(place.offset), place.mismatch);
+        // Behind damage to an archive, a record may begin right away.
+        if let Some(place) = self.lost.take_if(|place| place.offset < offset) {
+            self.write_down(place.offset, place.packet, offset - place.offset, place.mismatch);
         }
+        self.lost = None;
     }
 
     /// The `skipped` bytes at `offset` cannot be used; what follows them can.
@@ -186,6 +203,7 @@ impl Ledger {
     /// The file as it turned out; it ended at `offset`.
     pub(super) fn finish(mut self, offset: u64) -> CaptureFile {
         self.resume(offset);
+        self.file.packets -= self.skipped_numbers;
         if let Some(Unlisted { offset, packet, places, skipped }) = self.unlisted {
             self.file.problems.push(Problem::Damage {
                 path: self.file.name.clone(),

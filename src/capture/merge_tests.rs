@@ -124,6 +124,22 @@ fn packets_of_a_file_keep_its_order() {
 }
 
 #[test]
+fn damaged_time_does_not_hold_back_its_file() {
+    const LATE: u32 = 4_000_000_000;
+    // In the middle, twice in a row, as the first and as the last packet.
+    for places in [&[2_500][..], &[2_500, 2_501], &[0], &[0, 1, 2], &[4_999]] {
+        let damaged = |index: u32| if places.contains(&(index / 2)) { LATE } else { index };
+        let one = at((0..10_000).step_by(2).map(damaged));
+        let (seen, _) = read(vec![reader("a", &one), reader("b", &at((1..10_000).step_by(2)))]);
+        let times = times(&seen);
+        let believed: Vec<u32> = times.iter().copied().filter(|&time| time != LATE).collect();
+        assert!(believed.is_sorted() && seen.len() == 10_000, "{places:?}");
+        let place = times.iter().position(|&time| time == LATE).unwrap() as u32;
+        assert!(place.abs_diff(2 * places[0]) <= 16, "{places:?}: {place}");
+    }
+}
+
+#[test]
 fn files_split_anywhere_are_one_sequence() {
     let (bytes, offsets) = pcap_of(30, 0xa1b2_c3d4, Little);
     let (whole, _) = read(vec![reader("t", &bytes)]);

@@ -12,6 +12,7 @@ mod input;
 mod interface;
 mod lane;
 mod ledger;
+mod lz4_legacy;
 #[cfg(test)]
 mod merge_tests;
 mod order;

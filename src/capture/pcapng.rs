@@ -33,6 +33,7 @@ pub(super) struct Pcapng {
 /// A block that is of no interest and larger than the buffer.
 #[derive(Clone, Copy, Debug)]
 struct Skipping {
+    kind: u32,
     /// Where in the file it begins.
     offset: u64,
     /// Its length.
@@ -114,7 +115,7 @@ impl Pcapng {
             && head.length.is_multiple_of(4)
             && let Some(ahead) = head.length.checked_sub(4 + left)
         {
-            self.skipping = Some(Skipping { offset: bytes.offset_of(at), length: head.length, ahead });
+            self.skipping = Some(Skipping { kind: head.kind, offset: bytes.offset_of(at), length: head.length, ahead });
             return Stop::Finished;
         }
         if let (EPB_MAGIC | OPB_MAGIC, Some(fields)) =
@@ -137,6 +138,7 @@ impl Pcapng {
         if let Some(trailer) = self.order.u32_at(bytes.bytes, end) {
             self.skipping = None;
             if trailer as usize == skipping.length {
+                Self::number(skipping.kind, out.ledger);
                 return Ok(end + 4);
             }
             let expected = format!("the length {} at the block's end too", skipping.length);
@@ -147,6 +149,7 @@ impl Pcapng {
             let found = bytes.offset_of(bytes.bytes.len()) - skipping.offset;
             let expected = format!("a block of {} bytes", skipping.length);
             out.ledger.lose(skipping.offset, Mismatch::new(expected, found.to_string()));
+            self.skipping = None;
             return Err(Stop::Finished);
         }
         // Up to the second length all bytes are done with; those of that length wait for the rest of it.
@@ -172,7 +175,17 @@ impl Pcapng {
                 self.interfaces.clear();
                 Ok(())
             }
-            _ => Ok(()),
+            other => {
+                Self::number(other, out.ledger);
+                Ok(())
+            }
+        }
+    }
+
+    /// Wireshark shows blocks of these kinds among the packets, with numbers of their own.
+    fn number(kind: u32, ledger: &mut Ledger) {
+        if matches!(kind, CUSTOM | CUSTOM_NOT_COPIED | SJE_MAGIC) {
+            ledger.skip_number();
         }
     }
 

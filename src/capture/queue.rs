@@ -8,7 +8,7 @@ use std::vec;
 
 use rayon::prelude::*;
 
-use super::lane::Lane;
+use super::lane::{Lane, believed_time};
 use super::reader::Reader;
 use super::{Batch, CaptureFile, Input};
 use crate::flow::Timestamp;
@@ -93,7 +93,7 @@ impl Waiting {
             }
         };
         reader.set_block(limits::BATCH_BYTES);
-        let first = batch.packets().first().map(|packet| packet.time);
+        let first = believed_time(batch.packets());
         let state = again.map_or_else(|| State::Open(Box::new((reader, batch, more))), State::Closed);
         Self { first, found, state }
     }

@@ -140,15 +140,19 @@ impl Reader {
         end.err()
     }
 
-    /// Nothing behind what was read can be read.
+    /// Nothing behind what was read can be read, unless it is a later member of a compressed file.
     fn fail(&mut self, error: io::Error) {
         // What was read ends inside a record, as a rule: that comes first.
         self.ledger.resume(self.offset);
         match error.downcast::<Mismatch>() {
             Ok(mismatch) => {
-                let skipped = self.source.drain();
+                let (skipped, goes_on) = self.source.next_sound();
                 self.ledger.damage(self.offset, skipped, mismatch);
                 self.ledger.set_bytes(self.source.bytes());
+                if goes_on {
+                    self.ended = false;
+                    self.ledger.search(self.offset);
+                }
             }
             Err(source) => {
                 let path = self.ledger.name().to_owned();

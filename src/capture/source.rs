@@ -6,7 +6,7 @@
 
 use std::io::{self, Read};
 
-use super::codec::{Codec, Compression, Outcome};
+use super::codec::{Codec, Compression, Outcome, is_skippable};
 use super::ledger::Mismatch;
 use super::raw::Raw;
 use super::signature;
@@ -22,10 +22,12 @@ pub(super) enum Source {
 /// A compressed file, member by member.
 ///
 /// Damage is an error that holds a [`Mismatch`], and comes after all bytes that were unpacked before it; from then on
-/// there is no other answer.
+/// there is no other answer, until [`Source::next_sound`] is asked for.
 pub(super) struct Unpacker {
     raw: Raw,
     state: State,
+    /// The compression of all members.
+    compression: Option<Compression>,
 }
 
 enum State {
@@ -44,7 +46,7 @@ impl Source {
         if Compression::of(head).is_none() && !is_skippable(head) {
             return Ok(Self::Plain(raw));
         }
-        Ok(Self::Packed(Unpacker { raw, state: State::Between(None) }))
+        Ok(Self::Packed(Unpacker { raw, state: State::Between(None), compression: None }))
     }
 
     /// Bytes read of the file as it is stored.
@@ -55,15 +57,14 @@ impl Source {
         }
     }
 
-    /// Reads what is left of the file as it is stored: how many bytes that was.
-    pub(super) fn drain(&mut self) -> u64 {
+    /// Goes to the next member behind damage, or to the end if there is none: how many bytes as they are stored that
+    /// skipped, and whether there is one.
+    pub(super) fn next_sound(&mut self) -> (u64, bool) {
         match self {
-            Self::Plain(raw) => raw,
-            Self::Packed(unpacker) => &mut unpacker.raw,
+            // What cannot be read is not missed: the file is given up.
+            Self::Plain(raw) => (raw.skip(u64::MAX).unwrap_or(0), false),
+            Self::Packed(unpacker) => unpacker.next_sound(),
         }
-        .skip(u64::MAX)
-        // What cannot be read is not missed: the file is given up.
-        .unwrap_or(0)
     }
 }
 
@@ -77,6 +78,25 @@ impl Read for Source {
 }
 
 impl Unpacker {
+    fn next_sound(&mut self) -> (u64, bool) {
+        let mut skipped = 0;
+        while let (Some(compression), Ok(ahead)) = (self.compression, self.raw.ahead_at_least(Compression::HEAD)) {
+            let here = ahead.len();
+            let place = ahead.windows(Compression::HEAD).position(|bytes| compression.begins(bytes));
+            let done = place.unwrap_or_else(|| (here + 1).saturating_sub(Compression::HEAD));
+            self.raw.consume(done);
+            skipped += done as u64;
+            if place.is_some() {
+                self.state = State::Between(Some(compression));
+                return (skipped, true);
+            }
+            if here < Compression::HEAD {
+                break;
+            }
+        }
+        (skipped + self.raw.skip(u64::MAX).unwrap_or(0), false)
+    }
+
     /// Finds the next member, if there is one.
     fn next_member(&mut self, before: Option<Compression>) -> io::Result<State> {
         if before.is_some() {
@@ -134,6 +154,7 @@ impl Read for Unpacker {
                     self.next_member(before)?
                 }
                 State::Inside(compression, codec) => {
+                    self.compression = Some(*compression);
                     let step = codec.step(&mut self.raw, out)?;
                     let next = match step.outcome {
                         Outcome::More => return Ok(step.written),
@@ -155,9 +176,4 @@ impl Read for Unpacker {
             };
         }
     }
-}
-
-/// Whether a skippable frame of Zstandard or LZ4 begins with `bytes`.
-const fn is_skippable(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }

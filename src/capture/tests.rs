@@ -388,7 +388,7 @@ fn dropped_packets_are_summed_over_interfaces() {
 #[test]
 fn blocks_of_no_interest_are_skipped() {
     let mut writer = PcapngWriter::new(Little);
-    writer.interface(1, 0, &[]).block(0x0bad, &[1], &noise(1, 5_000_001));
+    writer.interface(1, 0, &[]).block(0x0bae, &[1], &noise(1, 5_000_001));
     writer.packet(0, 1, 1, b"a").packet(0, 1, 1, b"a");
     writer.block(0x1234_5678, &[], &noise(1, limits::BATCH_BYTES)).packet(0, 1, 1, b"b").block(10, &[], b"secrets");
     let (seen, file) = read(&writer.bytes);
@@ -399,6 +399,18 @@ fn blocks_of_no_interest_are_skipped() {
     writer.bytes[52 + 12 + 5_000_004..][..4].fill(0);
     let (seen, file) = read(&writer.bytes);
     assert_eq!((seen.len(), file.problems.len()), (3, 1));
+}
+
+#[test]
+fn blocks_that_wireshark_shows_among_packets_have_numbers_and_are_none() {
+    let mut writer = PcapngWriter::new(Little);
+    writer.interface(1, 0, &[]).packet(0, 1, 1, b"a").block(0x0bad, &[7], b"of somebody").packet(0, 1, 1, b"b");
+    writer.block(9, &[], b"journal").block(0x4000_0bad, &[7], &noise(1, 5_000_000)).block(10, &[], b"secrets");
+    writer.packet(0, 1, 1, b"c").packet(9, 1, 1, b"of no interface");
+    let (seen, files) = read_inputs(vec![Input::reader("t", Box::new(Cursor::new(writer.bytes)))]);
+    assert_eq!(seen.iter().map(|packet| packet.0).collect::<Vec<_>>(), [1, 3, 6]);
+    assert_eq!(files[0].packets, 3);
+    assert!(problems(&files[0])[0].starts_with("t: after packet 6, "));
 }
 
 #[test]

@@ -185,6 +185,20 @@ mod tests {
     }
 
     #[test]
+    fn overlapping_fragments_make_a_packet() {
+        // The second one is sent once more, from its middle on and longer; what both say is the same.
+        let packets = fragments4(&tcp4(PAYLOAD), 16);
+        let halves = fragments4(&tcp4(PAYLOAD), 8);
+        assert!(halves.len() > 4);
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+            let mut mixed: Vec<_> =
+                order.iter().flat_map(|&index| [packets[index].clone(), halves[3].clone()]).collect();
+            mixed.extend_from_slice(&packets[3..]);
+            assert_whole(&collect(&mut Fragments::default(), RAW, &mixed, 0)[..1]);
+        }
+    }
+
+    #[test]
     fn missing_fragment_makes_nothing() {
         for missing in 0..3 {
             let mut packets = fragments4(&tcp4(PAYLOAD), 16);

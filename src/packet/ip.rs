@@ -13,7 +13,7 @@ use etherparse::{
 
 use super::fragments::Place;
 use super::view::View;
-use super::{Addresses, Layer};
+use super::{Addresses, Layer, tunnel};
 use crate::limits;
 
 /// Either version, as the first four bits say.
@@ -75,6 +75,8 @@ pub(super) fn carried(mut protocol: IpNumber, view: &mut View<'_>) -> Option<Lay
             ip_number::GRE => return Some(Layer::Gre),
             ip_number::ICMP => return Some(Layer::Icmp),
             ip_number::IPV6_ICMP => return Some(Layer::IcmpV6),
+            ip_number::ETHER_IP => return Some(Layer::Rare(tunnel::ether_ip)),
+            ip_number::MPLS_IN_IP => return Some(Layer::Mpls),
             ip_number::IPV6_FRAG => {
                 let header = Ipv6FragmentHeaderSlice::from_slice(view.bytes()).ok()?;
                 // An atomic fragment (RFC 6946) is a whole packet.

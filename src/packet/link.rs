@@ -76,12 +76,35 @@ pub(super) fn mpls(view: &mut View<'_>) -> Option<Layer> {
     if !bottom_of_stack {
         return Some(Layer::Mpls);
     }
-    // What the stack carries is agreed on elsewhere. IP tells itself by its version; a pseudowire begins with 0 or 1.
+    // What the stack carries is agreed on elsewhere. IP tells itself by its version.
     Some(match view.bytes().first()? >> 4 {
         4 => Layer::Ipv4,
         6 => Layer::Ipv6,
-        _ => Layer::Other,
+        _ => pseudowire(view)?,
     })
+}
+
+/// A frame in an MPLS pseudowire (RFC 4448), if it looks like one with IP: behind a control word that begins with 0, or
+/// without any.
+#[cold]
+fn pseudowire(view: &mut View<'_>) -> Option<Layer> {
+    const CONTROL_WORD: usize = 4;
+
+    let looks_like_frame = |bytes: &[u8]| {
+        matches!(
+            bytes,
+            [_, _, _, _, _, _, _, _, _, _, _, _, 0x08, 0x00, 0x45..=0x4f, ..]
+                | [_, _, _, _, _, _, _, _, _, _, _, _, 0x86, 0xdd, 0x60..=0x6f, ..]
+                | [_, _, _, _, _, _, _, _, _, _, _, _, 0x81, 0x00, _, _, 0x08 | 0x81 | 0x86 | 0x88, _, ..]
+        )
+    };
+    let bytes = view.bytes();
+    if let [0..0x10, _, _, _, frame @ ..] = bytes
+        && looks_like_frame(frame)
+    {
+        return view.skip(CONTROL_WORD).map(|()| Layer::Ethernet);
+    }
+    Some(if looks_like_frame(bytes) { Layer::Ethernet } else { Layer::Other })
 }
 
 /// What `view` is by the field behind two Ethernet addresses or a VLAN tag: an EtherType from 0x600 on, up to 1500 the
@@ -112,6 +135,7 @@ pub(super) const fn ethertype(value: u16) -> Layer {
         0x8926 => Layer::Rare(tagged::vn_tag),
         0x8909 => Layer::Rare(tagged::cisco_metadata),
         0x88e7 => Layer::Rare(tagged::service_tag),
+        0x894f => Layer::Rare(tagged::service_path),
         _ => Layer::Other,
     }
 }
@@ -258,6 +282,21 @@ mod tests {
     }
 
     #[test]
+    fn pseudowires_carry_frames() {
+        let bottom = [0, 0, 0x11, 0x40];
+        let tagged = joined(&[&[0, 7, 8, 0], &tcp4(PAYLOAD)]);
+        for frame in [ethernet(0x0800, &tcp4(PAYLOAD)), ethernet(0x86dd, &tcp6(PAYLOAD)), ethernet(0x8100, &tagged)] {
+            for control_word in [&[][..], &[0; 4], &[0, 0, 0, 9]] {
+                let packet = ethernet(0x8847, &joined(&[&bottom, control_word, &frame]));
+                assert_eq!(payload(&packet, &segment(ETHERNET, &packet)), PAYLOAD, "{control_word:?}");
+            }
+            let fragment = ethernet(0x8847, &joined(&[&bottom, &[0x10, 0, 0, 0], &frame]));
+            assert_eq!(whole(ETHERNET, &fragment), Decoded::Other);
+        }
+        assert_eq!(whole(ETHERNET, &ethernet(0x8847, &joined(&[&bottom, &[0; 16]]))), Decoded::Other);
+    }
+
+    #[test]
     fn mpls_labels_are_popped() {
         let (label, bottom) = ([0, 1, 0x00, 64], [0, 2, 0x01, 64]);
         for packet in [tcp4(PAYLOAD), tcp6(PAYLOAD)] {
@@ -265,8 +304,9 @@ mod tests {
             assert_tcp(ETHERNET, &ethernet(0x8848, &joined(&[&label, &label, &bottom, &packet])));
             assert_tcp(LinkType(9), &joined(&[&[0x02, 0x81], &bottom, &packet]));
         }
-        let pseudowire = joined(&[&bottom, &[0; 4], &ethernet(0x0800, &tcp4(PAYLOAD))]);
-        assert_eq!(whole(ETHERNET, &ethernet(0x8847, &pseudowire)), Decoded::Other);
+        // Something that is agreed on elsewhere, and looks like nothing.
+        let other = joined(&[&bottom, &[0; 4], &tcp4(PAYLOAD)]);
+        assert_eq!(whole(ETHERNET, &ethernet(0x8847, &other)), Decoded::Other);
     }
 
     #[test]

@@ -9,15 +9,15 @@
 //!
 //! | file | layers |
 //! |---|---|
-//! | `link` | Ethernet, VLAN tags, LLC/SNAP, Linux cooked, BSD loopback, MPLS |
+//! | `link` | Ethernet, VLAN tags, LLC/SNAP, Linux cooked, BSD loopback, MPLS and its pseudowires |
 //! | `serial` | PPP, PPPoE, Cisco HDLC, frame relay, SLIP |
 //! | `lan` | FDDI, Token Ring, ARCnet, IP over InfiniBand and Fibre Channel |
 //! | `wireless` | IEEE 802.11, behind radiotap, PRISM, AVS or PPI |
-//! | `tagged` | E-tag, service tags, Cisco metadata, Broadcom and Marvell switch tags |
+//! | `tagged` | E-tag, service tags and headers, Cisco metadata, Broadcom and Marvell switch tags |
 //! | `pseudo` | NFLOG, PKTAP, PFLOG, Juniper |
 //! | `ip` | IPv4, IPv6 and its extension headers |
 //! | `fragments` | packets that came in parts |
-//! | `tunnel` | GRE, ERSPAN, EoIP, UDP and what it carries: VXLAN, GENEVE, GTP-U, Teredo |
+//! | `tunnel` | GRE, ERSPAN, EoIP, EtherIP, UDP and what it carries: VXLAN, GENEVE, GTP-U, L2TP, MPLS, Teredo |
 //! | `quote` | ICMP and ICMPv6 errors, where the walk ends |
 //! | `tcp` | TCP, where the walk ends |
 //!

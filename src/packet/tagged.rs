@@ -2,7 +2,7 @@
 //!
 //! In comes a view that begins with the tag, or with the frame where the link type says that each frame has one; out goes
 //! which layer is next. They say how a switch forwards a frame, not which network it is of.
-//! Layouts: IEEE 802.1BR (E-tag) and 802.1ah (service tag), <https://www.tcpdump.org/linktypes.html> (Broadcom, Marvell),
+//! Layouts: IEEE 802.1BR (E-tag) and 802.1ah (service tag), RFC 8300 (network service header), <https://www.tcpdump.org/linktypes.html> (Broadcom, Marvell),
 //! and Wireshark's `packet-vntag.c` and `packet-cisco-metadata.c`.
 
 use super::view::View;
@@ -29,6 +29,22 @@ pub(super) fn cisco_metadata(view: &mut View<'_>) -> Option<Layer> {
 /// A provider backbone's service: four bytes, and the customer's frame.
 pub(super) fn service_tag(view: &mut View<'_>) -> Option<Layer> {
     view.skip(4).map(|()| Layer::Ethernet)
+}
+
+/// A network service header (RFC 8300): two bits of version 0, its length in words, and the protocol that follows.
+pub(super) fn service_path(view: &mut View<'_>) -> Option<Layer> {
+    let &[version, length, _, protocol] = view.bytes().first_chunk()?;
+    if version >> 6 != 0 {
+        return Some(Layer::Other);
+    }
+    view.skip(4 * usize::from(length & 0x3f).max(2))?;
+    Some(match protocol {
+        1 => Layer::Ipv4,
+        2 => Layer::Ipv6,
+        3 => Layer::Ethernet,
+        5 => Layer::Mpls,
+        _ => Layer::Other,
+    })
 }
 
 /// Broadcom's tag of four bytes behind the addresses.
@@ -62,6 +78,22 @@ mod tests {
     use super::super::Decoded;
     use super::super::testing::{ETHERNET, PAYLOAD, assert_tcp, ethernet, joined, tcp4, tcp6, whole};
     use crate::capture::LinkType;
+
+    #[test]
+    fn service_headers_name_what_they_carry() {
+        let (v4, v6) = (tcp4(PAYLOAD), tcp6(PAYLOAD));
+        let header = |words: u8, protocol: u8| {
+            joined(&[&[0x0f, 0xc0 | words, 2, protocol], &vec![7; usize::from(words) * 4 - 4]])
+        };
+        let frame = |header: Vec<u8>, inner: &[u8]| ethernet(0x894f, &joined(&[&header, inner]));
+        assert_tcp(ETHERNET, &frame(header(2, 1), &v4));
+        assert_tcp(ETHERNET, &frame(header(6, 2), &v6));
+        assert_tcp(ETHERNET, &frame(header(6, 3), &ethernet(0x0800, &v4)));
+        assert_tcp(ETHERNET, &frame(header(2, 5), &joined(&[&[0, 0, 0x11, 0x40], &v4])));
+        assert_eq!(whole(ETHERNET, &frame(header(2, 9), &v4)), Decoded::Other);
+        assert_eq!(whole(ETHERNET, &ethernet(0x894f, &[0x4f, 0xc2, 2, 1, 0, 0, 0, 0])), Decoded::Other);
+        assert_eq!(whole(ETHERNET, &ethernet(0x894f, &[0x0f, 0xff, 2, 1])), Decoded::Undecoded);
+    }
 
     #[test]
     fn tags_behind_a_type_are_skipped() {

@@ -1,5 +1,5 @@
-//! Tunnels that carry frames or packets within IP: GRE, ERSPAN, EoIP, and over UDP VXLAN, GENEVE, GTP-U and Teredo. IP
-//! within IP needs nothing from here.
+//! Tunnels that carry frames or packets within IP: GRE, ERSPAN, EoIP, EtherIP, and over UDP VXLAN, GENEVE, GTP-U, L2TP,
+//! MPLS and Teredo. IP within IP needs nothing from here.
 //!
 //! In comes a view that begins with the tunnel's header; out goes which layer is inside. Numbers that tell networks
 //! apart, and are the same in both directions, become part of the scope: GRE's key, the network identifiers of VXLAN and
@@ -7,11 +7,12 @@
 //! since they would tear a flow in two.
 //!
 //! Layouts: RFC 2784 and 2890 (GRE), RFC 2637 (GRE of PPTP), RFC 7637 (NVGRE), draft-foschiano-erspan, RFC 7348 (VXLAN),
-//! draft-ietf-nvo3-vxlan-gpe, RFC 8926 (GENEVE), 3GPP TS 29.281 (GTP-U), RFC 4380 section 5.1.1 (Teredo). EoIP is
+//! draft-ietf-nvo3-vxlan-gpe, RFC 8926 (GENEVE), 3GPP TS 29.281 (GTP-U), RFC 4380 section 5.1.1 (Teredo), RFC 2661
+//! section 3.1 (L2TP), RFC 7510 (MPLS over UDP). EoIP is
 //! MikroTik's, and described by those who rebuilt it only.
 
 use super::view::View;
-use super::{Layer, link};
+use super::{Layer, link, tagged};
 use crate::limits;
 
 /// GRE: which fields follow the first four bytes is said by flags.
@@ -113,6 +114,7 @@ fn erspan_3(view: &mut View<'_>) -> Option<Layer> {
 /// tunnel's header is sound, and no tunnel.
 pub(super) fn udp(view: &mut View<'_>) -> Option<Layer> {
     const TEREDO: u16 = 3544;
+    const L2TP: u16 = 1701;
 
     let &[source_high, source_low, high, low, length_high, length_low, _, _] = view.take()?;
     match u16::from_be_bytes([length_high, length_low]) {
@@ -126,11 +128,45 @@ pub(super) fn udp(view: &mut View<'_>) -> Option<Layer> {
         6081 => geneve(view),
         2152 => gtp_u(view),
         4790 => vxlan_gpe(view),
+        6635 => Some(Layer::Mpls),
         TEREDO => teredo(view),
-        _ if u16::from_be_bytes([source_high, source_low]) == TEREDO => teredo(view),
-        _ => None,
+        L2TP => l2tp(view),
+        _ => match u16::from_be_bytes([source_high, source_low]) {
+            TEREDO => teredo(view),
+            L2TP => l2tp(view),
+            _ => None,
+        },
     };
     Some(inner.unwrap_or(Layer::Other))
+}
+
+/// L2TP's second version: flags that say which fields there are, and PPP. Control messages carry none.
+#[cold]
+fn l2tp(view: &mut View<'_>) -> Option<Layer> {
+    const CONTROL: u8 = 0x80;
+    const LENGTH: u8 = 0x40;
+    const SEQUENCE: u8 = 0x08;
+    const OFFSET: u8 = 0x02;
+
+    let &[flags, version] = view.take()?;
+    if version & 0x0f != 2 || flags & CONTROL != 0 {
+        return None;
+    }
+    if flags & LENGTH != 0 {
+        let length = u16::from_be_bytes(*view.take()?);
+        view.limit(usize::from(length).checked_sub(4)?);
+    }
+    view.skip(if flags & SEQUENCE != 0 { 8 } else { 4 })?;
+    if flags & OFFSET != 0 {
+        let offset = u16::from_be_bytes(*view.take()?);
+        view.skip(usize::from(offset))?;
+    }
+    Some(Layer::Ppp)
+}
+
+/// Ethernet in IP (RFC 3378): version 3, twelve reserved bits, a frame.
+pub(super) fn ether_ip(view: &mut View<'_>) -> Option<Layer> {
+    Some(if matches!(view.take()?, [0x30, _]) { Layer::Ethernet } else { Layer::Other })
 }
 
 /// VXLAN: a flag that says that there is a network identifier, the identifier, and a frame.
@@ -156,6 +192,7 @@ fn vxlan_gpe(view: &mut View<'_>) -> Option<Layer> {
     match protocol {
         1 | 2 => plausible_ip(view),
         3 => Some(Layer::Ethernet),
+        4 => Some(Layer::Rare(tagged::service_path)),
         _ => None,
     }
 }
@@ -402,6 +439,41 @@ mod tests {
         let mut packet = tcp6(PAYLOAD);
         packet[8..12].copy_from_slice(&[0x20, 1, 0, 0]);
         packet
+    }
+
+    #[test]
+    fn l2tp_carries_ppp() {
+        let ppp = joined(&[&[0xff, 3, 0, 0x21], &tcp4(PAYLOAD)]);
+        let length = (ppp.len() + 8) as u8;
+        let headers = [
+            &[0x00, 2, 0, 1, 0, 2][..],
+            &[0x40, 2, 0, length, 0, 1, 0, 2],
+            &[0x08, 2, 0, 1, 0, 2, 0, 3, 0, 4],
+            &[0x02, 2, 0, 1, 0, 2, 0, 3, 9, 9, 9],
+        ];
+        for header in headers {
+            let mut packet = udp(1701, &joined(&[header, &ppp]));
+            assert_eq!(payload(&packet, &segment(RAW, &packet)), PAYLOAD, "{header:?}");
+            packet[20..24].rotate_left(2);
+            assert_eq!(payload(&packet, &segment(RAW, &packet)), PAYLOAD, "{header:?}");
+        }
+        // A control message, and the third version.
+        for header in [[0xc8, 2, 0, 12, 0, 1], [0x00, 3, 0, 0, 0, 1]] {
+            assert_eq!(whole(RAW, &udp(1701, &joined(&[&header, &ppp]))), Decoded::Other);
+        }
+    }
+
+    #[test]
+    fn frames_and_labels_go_in_ip_and_udp() {
+        let frame = ethernet(0x0800, &tcp4(PAYLOAD));
+        let labelled = joined(&[&[0, 0, 0x11, 0x40], &tcp4(PAYLOAD)]);
+        let service = joined(&[&[0x0c, 0, 0, 4, 0, 0, 7, 0], &[0x0f, 0xc2, 2, 1, 0, 0, 0, 0], &tcp4(PAYLOAD)]);
+        let packets =
+            [ipv4(97, &joined(&[&[0x30, 0], &frame])), ipv4(137, &labelled), udp(6635, &labelled), udp(4790, &service)];
+        for packet in packets {
+            assert_eq!(payload(&packet, &segment(RAW, &packet)), PAYLOAD);
+        }
+        assert_eq!(whole(RAW, &ipv4(97, &joined(&[&[0x20, 0], &frame]))), Decoded::Other);
     }
 
     #[test]

@@ -6,3 +6,4 @@ mod figures;
 pub mod staged;
 pub mod summary;
 pub mod terminal;
+mod trust;

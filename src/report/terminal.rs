@@ -13,6 +13,7 @@ use anstyle::AnsiColor;
 
 use super::figures::{bar, bytes, count, counted, duration, fit, list, percent, shown};
 use super::summary::Totals;
+use super::trust;
 use crate::analyze::{AnalysedCapture, Analysis};
 use crate::close_code::{CloseCode, Kind};
 use crate::connection::{ConnectionRecord, Handshake};
@@ -59,6 +60,7 @@ pub fn write(analysis: &Analysis, style: Style, mut out: impl Write) -> io::Resu
     let codes = histogram(analysis);
     let sections = [
         overview(analysis, style),
+        trust::warnings(analysis, style.width),
         close_codes(&codes, style),
         findings(analysis, style),
         endpoints(analysis, style),

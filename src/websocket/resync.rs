@@ -248,6 +248,10 @@ fn is_believable(header: &Header, sender: Role, extensions: Extensions) -> bool 
 
 /// The evidence in a whole frame, in bits; `None` if there can be no such frame.
 fn frame_bits(header: &Header, frame: &[u8], ends_segment: bool, extensions: Extensions) -> Option<u32> {
+    // Such a byte, again and again, is a chain of frames. Key and payload of a masked frame never agree so.
+    if frame.iter().all(|byte| frame.first() == Some(byte)) {
+        return None;
+    }
     let payload = frame.get(header.size..).unwrap_or_default();
     let mut bits = HEADER_BITS + content_bits(header, payload, extensions)?;
     if ends_segment {

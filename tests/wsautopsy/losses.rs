@@ -142,3 +142,29 @@ fn connection_spans_two_captures() {
     assert_eq!((analysis.capture_name(close.packet), close.packet.number), (Some("2.pcap"), 3));
     assert_eq!(analysis.captures.iter().map(|capture| capture.conversations.clone()).collect::<Vec<_>>(), [[1], [1]]);
 }
+
+#[test]
+fn filling_bytes_are_no_frames() {
+    // One byte again and again: some values are chains of frames that nobody sends.
+    for byte in 0..=u8::MAX {
+        for (begin, from) in
+            [(Conversation::new().unseen(SERVER, 1), SERVER), (Conversation::new().unseen(CLIENT, 1), CLIENT)]
+        {
+            let capture = Capture::of(begin.segments(from, &[byte; 3_000], 1_000).ack(CLIENT).ack(SERVER));
+            let found = analysis(&capture).connections;
+            assert!(found.is_empty(), "{byte:#x} from {from:?}: {found:#?}");
+        }
+    }
+}
+
+#[test]
+fn equal_messages_are_found_without_their_handshake() {
+    let tick = |chat: Conversation, _| chat.text(SERVER, "tick");
+    let found = only(&Capture::of((0..20).fold(Conversation::new(), tick).close(SERVER, 1001, "").fins(SERVER)));
+    assert_eq!((found.handshake, closes(&found)), (Handshake::Missing, vec!["server first 1001".to_owned()]));
+    // Several in each segment.
+    let ticks = frame(SERVER, TEXT, b"tick").repeat(5);
+    let conversation = (0..20).fold(Conversation::new(), |chat, _| chat.server(&ticks));
+    let found = only(&Capture::of(conversation.close(SERVER, 1001, "").fins(SERVER)));
+    assert_eq!((found.handshake, closes(&found)), (Handshake::Missing, vec!["server first 1001".to_owned()]));
+}
