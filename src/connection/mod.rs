@@ -80,8 +80,9 @@ impl Application for Connection {
         match &mut self.stage {
             Stage::Over => {}
             Stage::Probing(probe) => {
-                if let Some(probe) = probe {
-                    probe.gap(from);
+                let found = probe.as_mut().and_then(|probe| probe.gap(from, length, &self.start));
+                if let Some(session) = found {
+                    self.stage = Stage::Session(Box::new(session));
                 }
             }
             Stage::Negotiation(negotiation) => {

@@ -11,6 +11,9 @@
 //!
 //! A gap inside a payload is stepped over with the header's length: the message is no longer whole, but the place in the
 //! stream stays known.
+//!
+//! A place that was searched for may be wrong, however unlikely that is. So from then on a header that breaks a rule says
+//! that it was, not that the sender broke the rule; and a Close frame is told once nothing has followed it.
 
 use crate::flow::Role;
 use crate::limits;
@@ -81,6 +84,19 @@ pub struct Decoder<M> {
     /// No message was begun since the place in the stream was found again: continuation frames may be of one that was
     /// begun before.
     resumed: bool,
+    /// The place in the stream was searched for once.
+    searched: bool,
+    /// A Close frame at a place that was searched for: it is told at the end, if nothing follows it.
+    last_close: Option<Box<LastClose<M>>>,
+}
+
+#[derive(Debug)]
+struct LastClose<M> {
+    body: Vec<u8>,
+    length: u64,
+    /// Stream offset just after it, and the mark of its last byte.
+    end: u64,
+    mark: M,
 }
 
 #[derive(Debug)]
@@ -132,6 +148,8 @@ impl<M: Copy> Decoder<M> {
             payload_bytes: 0,
             closed: false,
             resumed: false,
+            searched: false,
+            last_close: None,
         }
     }
 
@@ -150,30 +168,35 @@ impl<M: Copy> Decoder<M> {
     /// The same, but where a frame begins is not known and must be looked for.
     #[must_use]
     pub fn lost(sender: Role, extensions: Extensions, offset: u64) -> Self {
-        let search = Box::new(Search::after_gap(extensions));
+        let search = Box::new(Search::after_gap(sender, extensions, offset));
         Self { state: State::Lost(search), ..Self::new(sender, extensions, offset) }
     }
 
     /// The same, with a search that has begun already.
     #[must_use]
     pub fn searching(sender: Role, extensions: Extensions, search: Search<M>) -> Self {
-        Self { state: State::Lost(Box::new(search)), ..Self::new(sender, extensions, 0) }
+        let offset = search.position();
+        Self { state: State::Lost(Box::new(search)), ..Self::new(sender, extensions, offset) }
     }
 
     /// Goes on where a search has found a frame.
     pub fn resume(&mut self, found: Found<M>, visitor: &mut impl Visitor<M>) {
         self.offset = found.offset;
         self.state = State::Header(PartialHeader::default());
-        self.resumed = true;
+        (self.resumed, self.searched) = (true, true);
         for (segment, mark) in found.segments {
             self.feed(&segment, mark, visitor);
         }
     }
 
-    /// Whether the place in the stream is not known, so that frames may have gone by unseen.
+    /// Whether the place in the stream is not known, so that frames may have gone by unseen. Behind a Close frame there are
+    /// none.
     #[must_use]
-    pub const fn is_lost(&self) -> bool {
-        matches!(self.state, State::Lost(_))
+    pub fn is_lost(&self) -> bool {
+        match &self.state {
+            State::Lost(search) => search.close_at_end().is_none(),
+            State::Header(_) | State::Payload(_) | State::Over => false,
+        }
     }
 
     /// The next bytes of the stream, which came with `mark`. Each call's bytes are those of one segment, or of what was
@@ -184,7 +207,7 @@ impl<M: Copy> Decoder<M> {
             let used = match &mut self.state {
                 State::Header(_) => self.read_header(rest, mark, visitor),
                 State::Payload(_) => self.read_payload(rest, mark, visitor),
-                State::Lost(_) => self.search(rest, mark, visitor),
+                State::Lost(_) => self.search(rest, rest.len() == bytes.len(), mark, visitor),
                 State::Over => {
                     self.offset += rest.len() as u64;
                     return;
@@ -211,9 +234,15 @@ impl<M: Copy> Decoder<M> {
                 self.offset += left;
                 self.lose_sync(mark, visitor);
             }
-            State::Header(_) | State::Lost(_) => {
+            State::Header(_) => {
                 self.offset += length;
                 self.lose_sync(mark, visitor);
+            }
+            State::Lost(search) => {
+                self.offset += length;
+                if let Some(found) = search.gap(length) {
+                    self.resume(found, visitor);
+                }
             }
             State::Over => self.offset += length,
         }
@@ -221,8 +250,17 @@ impl<M: Copy> Decoder<M> {
 
     /// The stream ends here, or the capture does.
     pub fn end(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
+        if let State::Lost(search) = &self.state
+            && let Some(found) = search.close_at_end()
+        {
+            self.resume(found, visitor);
+        }
         self.tell_partial_close(mark, visitor);
         self.abandon_message(mark, visitor);
+        if let Some(close) = self.last_close.take() {
+            self.closed = true;
+            visitor.event(close.end, close.mark, Event::Close(CloseBody::parse(&close.body, close.length)));
+        }
         self.state = State::Over;
     }
 
@@ -258,6 +296,12 @@ impl<M: Copy> Decoder<M> {
             resumed: self.resumed,
             closed: self.closed,
         };
+        if self.searched && !self.fits(header, &place) {
+            // What was found was no frame, and nothing of it is to be told.
+            self.message = None;
+            self.lose_sync(mark, visitor);
+            return;
+        }
         conformance::check(header, &place, |rule, detail| {
             visitor.event(self.offset, mark, Event::Violation { rule, detail });
         });
@@ -281,6 +325,13 @@ impl<M: Copy> Decoder<M> {
         };
         self.state = State::Payload(Payload { left: header.payload, length: header.payload, mask: header.mask, kind });
         self.end_payload_if_over(mark, visitor);
+    }
+
+    /// Whether a frame may follow what went before, at a place that was searched for.
+    fn fits(&self, header: &Header, place: &Place) -> bool {
+        let mut fits = self.last_close.is_none();
+        conformance::check(header, place, |_, _| fits = false);
+        fits
     }
 
     fn begin_message(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
@@ -369,6 +420,10 @@ impl<M: Copy> Decoder<M> {
     }
 
     fn tell_close(&mut self, body: &[u8], length: u64, mark: M, visitor: &mut impl Visitor<M>) {
+        if self.searched {
+            self.last_close = Some(Box::new(LastClose { body: body.to_vec(), length, end: self.offset, mark }));
+            return;
+        }
         self.closed = true;
         visitor.event(self.offset, mark, Event::Close(CloseBody::parse(body, length)));
     }
@@ -399,20 +454,17 @@ impl<M: Copy> Decoder<M> {
 
     fn lose_sync(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
         self.abandon_message(mark, visitor);
-        if !matches!(self.state, State::Lost(_)) {
-            self.state = State::Lost(Box::new(Search::after_gap(self.extensions)));
-        }
-        if let State::Lost(search) = &mut self.state {
-            search.gap();
-        }
+        // More was sent behind it.
+        self.last_close = None;
+        self.state = State::Lost(Box::new(Search::after_gap(self.sender, self.extensions, self.offset)));
     }
 
-    /// Looks for the next believable frame: how many bytes were used.
-    fn search(&mut self, bytes: &[u8], mark: M, visitor: &mut impl Visitor<M>) -> usize {
+    /// Looks for the next believable frame in bytes that are `whole` segment or the rest of one: how many were used.
+    fn search(&mut self, bytes: &[u8], whole: bool, mark: M, visitor: &mut impl Visitor<M>) -> usize {
         let State::Lost(search) = &mut self.state else { return 0 };
         let start = self.offset;
         self.offset += bytes.len() as u64;
-        if let Some(found) = search.segment(bytes, start, mark, Some(self.sender)) {
+        if let Some(found) = search.segment(bytes, start, mark, whole) {
             self.resume(found, visitor);
         }
         bytes.len()

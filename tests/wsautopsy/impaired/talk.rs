@@ -214,8 +214,15 @@ impl<'a> Talk<'a> {
 
     /// Messages that go out right before a Close frame, at times.
     fn last_words(&mut self, from: Role) {
-        if self.random().per_mille(150) {
-            self.something(from);
+        match self.random().below(100) {
+            0..=1 => self.binary(from),
+            2..=3 => self.large_text(from),
+            4..=6 => self.fragments(from),
+            7..=14 => {
+                let text = content::json(90, self.random());
+                self.message(from, 1, text.as_bytes());
+            }
+            _ => {}
         }
     }
 
