@@ -69,13 +69,13 @@ impl Application for Connection {
 
     fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival, _: &mut Self::Output) -> Interest {
         if let Stage::Session(session) = &mut self.stage {
-            session.data(from, bytes, at);
+            session.data(from, offset, bytes, at);
             return Interest::Keep;
         }
         self.negotiate(from, offset, bytes, at)
     }
 
-    fn gap(&mut self, from: Direction, _: u64, length: u64, at: &Arrival, _: &mut Self::Output) -> Interest {
+    fn gap(&mut self, from: Direction, offset: u64, length: u64, at: &Arrival, _: &mut Self::Output) -> Interest {
         self.missed += length;
         match &mut self.stage {
             Stage::Over => {}
@@ -86,8 +86,9 @@ impl Application for Connection {
                 }
             }
             Stage::Negotiation(negotiation) => {
-                negotiation.gap(from, length, at);
-                if negotiation.is_lost() {
+                if let Some(session) = negotiation.gap(from, offset, length, at) {
+                    self.stage = Stage::Session(Box::new(session));
+                } else if negotiation.is_lost() {
                     self.stage = Stage::Probing(None);
                 }
             }
@@ -132,7 +133,7 @@ impl Connection {
             match &mut self.stage {
                 Stage::Over => return Interest::Keep,
                 Stage::Session(session) => {
-                    session.data(from, rest, at);
+                    session.data(from, position, rest, at);
                     return Interest::Keep;
                 }
                 Stage::Probing(_) => match self.probe(from, rest) {

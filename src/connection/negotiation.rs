@@ -6,11 +6,11 @@
 use std::collections::VecDeque;
 
 use crate::flow::{Direction, PerRole, Role};
-use crate::http::{Body, Malformed, Reader, Request, Response, forwarded_for};
+use crate::http::{Body, Malformed, Reader, Request, Response, forwarded_for, may_be_response};
 use crate::limits;
 use crate::tcp::{Arrival, FlowStart};
 use crate::websocket::handshake::{Offer, is_agreement, is_upgrade};
-use crate::websocket::{Decoder, Extensions, Header, Rule};
+use crate::websocket::{Decoder, Extensions, Header, Rule, Search};
 
 use super::record::{Handshake, RequestFacts, ResponseFacts};
 use super::session::{Opening, Session};
@@ -23,7 +23,8 @@ pub(super) struct Negotiation {
     responses: Reader,
     /// Requests without an answer, oldest first.
     waiting: VecDeque<Waiting>,
-    /// What the client sent behind an upgrade request that waits.
+    /// What the client sent behind an upgrade request that waits, and what the server sent behind a gap that may hide the
+    /// answer.
     held: Vec<Held>,
     held_bytes: usize,
     /// The packet in which the current request began, if any did.
@@ -51,8 +52,8 @@ struct Attempt {
 
 #[derive(Debug)]
 enum Held {
-    Bytes { bytes: Box<[u8]>, offset: u64, at: Arrival },
-    Gap { length: u64, at: Arrival },
+    Bytes { from: Direction, bytes: Box<[u8]>, offset: u64, at: Arrival },
+    Gap { from: Direction, length: u64, at: Arrival },
 }
 
 /// What became of some bytes.
@@ -119,25 +120,40 @@ impl Negotiation {
     ) -> (usize, Outcome) {
         let result = if from == self.client {
             if self.waits_for_upgrade() {
-                return (bytes.len(), self.hold(bytes, offset, at, missed));
+                return (bytes.len(), self.hold(from, bytes, offset, at, missed));
             }
             self.request(offset, bytes, at, start, missed)
+        } else if self.may_be_upgraded() && !may_be_response(bytes) {
+            return (bytes.len(), self.hold(from, bytes, offset, at, missed));
         } else {
             self.response(offset, bytes, at)
         };
         result.unwrap_or_else(|Malformed| (bytes.len(), self.malformed(from, at)))
     }
 
-    /// `length` bytes of `from` are missing.
-    pub(super) fn gap(&mut self, from: Direction, length: u64, at: &Arrival) {
+    /// `length` bytes of `from` at stream offset `offset` are missing: the WebSocket connection, if they are the rest of an
+    /// answer that agrees to it.
+    pub(super) fn gap(&mut self, from: Direction, offset: u64, length: u64, at: &Arrival) -> Option<Session> {
         if from != self.client {
+            if self.responses.partial_head().starts_with(SWITCHING) {
+                return Some(self.upgraded_by_cut_answer(offset + length, at));
+            }
+            if self.may_be_upgraded() {
+                self.held.push(Held::Gap { from, length, at: *at });
+            }
             self.answer_missing |= !self.responses.gap(length);
         } else if self.waits_for_upgrade() {
-            self.held.push(Held::Gap { length, at: *at });
+            self.held.push(Held::Gap { from, length, at: *at });
         } else {
             self.requests.gap(length);
             self.request_began = None;
         }
+        None
+    }
+
+    /// Whether the answer to an upgrade request may have gone by, so that what the server sends may be frames.
+    fn may_be_upgraded(&self) -> bool {
+        self.answer_missing && self.responses.is_lost() && self.waits_for_upgrade()
     }
 
     fn request(
@@ -250,17 +266,31 @@ impl Negotiation {
         session
     }
 
+    /// The answer is 101, and the rest of it is not in the capture up to stream offset `end`.
+    fn upgraded_by_cut_answer(&mut self, end: u64, at: &Arrival) -> Session {
+        let attempt = self.take_attempt();
+        let (client_end, mut opening) = match attempt {
+            Some(attempt) => (Some(attempt.end), attempt.opening),
+            None => (None, self.opening_without_request(at)),
+        };
+        opening.handshake = Handshake::Missing;
+        opening.response.status = Some(101);
+        opening.established = Some(*at);
+        let client = |offset| match offset {
+            Some(offset) => Decoder::new(Role::Client, UNKNOWN, offset),
+            None => Decoder::lost(Role::Client, UNKNOWN, 0),
+        };
+        let decoders = PerRole { client: client(client_end), server: Decoder::lost(Role::Server, UNKNOWN, end) };
+        let mut session = Session::new(opening, decoders);
+        self.release(&mut session, None);
+        session
+    }
+
     /// The request is not in the capture, only its answer.
     fn upgraded_without_request(&mut self, response: &Response, end: u64, at: &Arrival) -> Session {
-        let opening = Opening {
-            first: *at,
-            client: self.client,
-            request: RequestFacts::default(),
-            response: facts_of_response(response),
-            handshake: Handshake::Missing,
-            established: Some(*at),
-            missed_before: 0,
-        };
+        let mut opening = self.opening_without_request(at);
+        opening.response = facts_of_response(response);
+        opening.established = Some(*at);
         let extensions = Extensions::agreed(&response.fields);
         let decoders = PerRole {
             client: Decoder::lost(Role::Client, extensions, 0),
@@ -269,20 +299,32 @@ impl Negotiation {
         Session::new(opening, decoders)
     }
 
+    fn opening_without_request(&self, at: &Arrival) -> Opening {
+        Opening {
+            first: *at,
+            client: self.client,
+            request: RequestFacts::default(),
+            response: ResponseFacts::default(),
+            handshake: Handshake::Missing,
+            established: None,
+            missed_before: 0,
+        }
+    }
+
     /// Hands what was held back to the decoders. `answer_end` is where the answer ended in the server's stream: a client
     /// that had not received it must not have sent frames (RFC 6455 section 4.1).
     fn release(&mut self, session: &mut Session, answer_end: Option<u64>) {
         let mut told = false;
         for held in self.held.drain(..) {
             match held {
-                Held::Gap { length, at } => session.gap(self.client, length, &at),
-                Held::Bytes { bytes, at, .. } => {
-                    let early = answer_end.is_some_and(|end| at.acknowledged.is_some_and(|bytes| bytes < end));
+                Held::Gap { from, length, at } => session.gap(from, length, &at),
+                Held::Bytes { from, bytes, offset, at } => {
+                    let early = from == self.client && answer_end.is_some_and(|end| at.acknowledged.is_some_and(|bytes| bytes < end));
                     if early && !std::mem::replace(&mut told, true) {
                         let detail = format!("{} bytes before the answer", bytes.len());
                         session.violation(self.client, &at, Rule::FramesBeforeHandshake, detail);
                     }
-                    session.data(self.client, &bytes, &at);
+                    session.data(from, offset, &bytes, &at);
                 }
             }
         }
@@ -295,18 +337,20 @@ impl Negotiation {
         let mut requests = Vec::new();
         for held in std::mem::take(&mut self.held) {
             match held {
-                Held::Bytes { bytes, offset, at } => requests.push((bytes, offset, at)),
-                Held::Gap { length, .. } => {
+                Held::Bytes { from, bytes, offset, at } if from == self.client => requests.push((bytes, offset, at)),
+                Held::Gap { from, length, .. } if from == self.client => {
                     self.requests.gap(length);
                 }
+                // What the server sent before its answer was none.
+                Held::Bytes { .. } | Held::Gap { .. } => {}
             }
         }
         requests
     }
 
-    fn hold(&mut self, bytes: &[u8], offset: u64, at: &Arrival, missed: u64) -> Outcome {
+    fn hold(&mut self, from: Direction, bytes: &[u8], offset: u64, at: &Arrival, missed: u64) -> Outcome {
         self.held_bytes += bytes.len();
-        self.held.push(Held::Bytes { bytes: bytes.into(), offset, at: *at });
+        self.held.push(Held::Bytes { from, bytes: bytes.into(), offset, at: *at });
         let answer_lost = self.answer_missing || self.held_bytes > limits::EARLY_BYTES;
         if answer_lost && let Some(session) = self.assume_upgraded(missed) {
             return Outcome::Upgraded(Box::new(session));
@@ -314,15 +358,9 @@ impl Negotiation {
         if self.held_bytes > limits::EARLY_BYTES { Outcome::Over } else { Outcome::Read }
     }
 
-    /// A connection whose answer is not in the capture, if what the client sent behind its request are frames.
+    /// A connection whose answer is not in the capture, if what was sent behind the request are frames.
     pub(super) fn assume_upgraded(&mut self, missed: u64) -> Option<Session> {
-        let first = self.held.iter().find_map(|held| match held {
-            Held::Bytes { bytes, .. } => Some(bytes),
-            Held::Gap { .. } => None,
-        })?;
-        let header = Header::parse(first)?;
-        let believable = header.mask.is_some() && header.minimal && header.reserved & 0b011 == 0;
-        if !believable {
+        if !self.client_sent_frames().unwrap_or_else(|| self.server_sent_frames()) {
             return None;
         }
         let attempt = self.take_attempt()?;
@@ -340,6 +378,29 @@ impl Negotiation {
         Some(session)
     }
 
+    /// Whether what the client sent behind its request begins with a frame; `None` if it sent nothing.
+    fn client_sent_frames(&self) -> Option<bool> {
+        let first = self.held.iter().find_map(|held| match held {
+            Held::Bytes { from, bytes, .. } if *from == self.client => Some(bytes),
+            Held::Bytes { .. } | Held::Gap { .. } => None,
+        })?;
+        let header = Header::parse(first)?;
+        Some(header.mask.is_some() && header.minimal && header.reserved & 0b011 == 0)
+    }
+
+    /// Whether frames are found in what the server sent.
+    fn server_sent_frames(&self) -> bool {
+        let mut search = Search::after_gap(Role::Server, UNKNOWN, 0);
+        let found = self.held.iter().any(|held| match held {
+            Held::Bytes { from, bytes, offset, at } if *from != self.client => {
+                search.segment(bytes, *offset, *at, true).is_some()
+            }
+            Held::Gap { from, length, .. } if *from != self.client => search.gap(*length).is_some(),
+            Held::Bytes { .. } | Held::Gap { .. } => false,
+        });
+        found || search.close_at_end().is_some()
+    }
+
     /// What is there is no HTTP. An answer of that kind refuses the oldest upgrade request.
     fn malformed(&mut self, from: Direction, at: &Arrival) -> Outcome {
         let attempt = if from == self.client { None } else { self.take_attempt() };
@@ -353,6 +414,12 @@ impl Negotiation {
         }
     }
 }
+
+/// How an answer begins that agrees to another protocol.
+const SWITCHING: &[u8] = b"HTTP/1.1 101 ";
+
+/// What was agreed upon is not known: compression may have been.
+const UNKNOWN: Extensions = Extensions { deflate: true, unknown: false };
 
 fn facts_of_request(request: &Request) -> RequestFacts {
     RequestFacts {

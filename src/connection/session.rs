@@ -95,9 +95,12 @@ impl Session {
         Self { opening, decoders, findings: Findings::default() }
     }
 
-    pub(super) fn data(&mut self, from: Direction, bytes: &[u8], at: &Arrival) {
+    /// `bytes` of `from` at stream offset `offset`.
+    pub(super) fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival) {
         let sender = self.opening.role_of(from);
-        self.decoders.get_mut(sender).feed(bytes, *at, &mut self.findings.of(sender));
+        let decoder = self.decoders.get_mut(sender);
+        decoder.place(offset);
+        decoder.feed(bytes, *at, &mut self.findings.of(sender));
     }
 
     /// Goes on where a search has found a frame.

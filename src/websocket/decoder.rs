@@ -189,6 +189,13 @@ impl<M: Copy> Decoder<M> {
         }
     }
 
+    /// The next byte is at stream offset `offset`, if that was not known because nothing of the stream was seen before.
+    pub fn place(&mut self, offset: u64) {
+        if matches!(self.state, State::Lost(_)) {
+            self.offset = offset;
+        }
+    }
+
     /// Whether the place in the stream is not known, so that frames may have gone by unseen. Behind a Close frame there are
     /// none.
     #[must_use]

@@ -19,6 +19,7 @@
 //! | text of a frame that is not masked | 4 | other text protocols have it too |
 //! | a Close frame | 4 more | one first byte of 256 |
 //! | its code may be sent | 5 | 2,012 of 65,536 |
+//! | the other end's last Close frame has the same code | 11 more | one of 65,536 |
 //! | a beginning inside a segment | -11 | about 1,400 candidates; its first frame counts for nothing |
 //!
 //! A message that was begun must go on before the next one, and nothing follows a Close frame. [`Search::after_gap`] believes
@@ -30,6 +31,7 @@
 //! bytes one ending in a million has that: 8 bits for the first byte, 8 for the length, 5 for the code, less one for all the
 //! lengths together. One without a code (16 bits) must be a segment of its own.
 
+use crate::close_code::CloseCode;
 use crate::flow::{PerRole, Role};
 use crate::limits;
 
@@ -51,6 +53,7 @@ const LONG_LENGTH_BITS: u32 = 16;
 const LONG_LENGTH_LATER_BITS: u32 = 10;
 const CLOSE_BITS: u32 = 4;
 const CLOSE_CODE_BITS: u32 = 5;
+const SAME_CLOSE_CODE_BITS: u32 = 11;
 const MASKED_TEXT_BITS: u32 = 20;
 const PLAIN_TEXT_BITS: u32 = 4;
 const INSIDE_SEGMENT_BITS: u32 = 11;
@@ -65,6 +68,8 @@ pub struct Search<M> {
     sender: Option<Role>,
     /// The evidence that a chain needs, if it is of that role.
     needed: PerRole<u32>,
+    /// The code of the Close frame with which the other direction ends, if it does, for each role of this one.
+    other_code: PerRole<Option<CloseCode>>,
     extensions: Extensions,
     /// The last bytes, without a gap.
     held: Vec<u8>,
@@ -91,8 +96,9 @@ struct Chain {
     /// That frame's header, once it is there, and where the frame ends.
     frame: Option<(Header, u64)>,
     message: MessageState,
-    /// It ended with a Close frame.
+    /// It ended with a Close frame, which has this code.
     closed: bool,
+    code: Option<CloseCode>,
 }
 
 /// Whether a message is open where a chain is.
@@ -137,6 +143,7 @@ impl<M: Copy> Search<M> {
         Self {
             sender: Some(sender),
             needed,
+            other_code: PerRole { client: None, server: None },
             extensions,
             held: Vec::new(),
             start,
@@ -168,6 +175,8 @@ impl<M: Copy> Search<M> {
             let alone = bits == 0 && role == Role::Server;
             let needed = if alone { SERVER_ALONE_BITS } else { UNKNOWN_CONNECTION_BITS.saturating_sub(bits) };
             *self.needed.get_mut(role) = needed.max(KNOWN_CONNECTION_BITS);
+            let chains = other.chains.iter().filter(|chain| chain.sender == role.peer());
+            *self.other_code.get_mut(role) = chains.max_by_key(|chain| chain.evidence()).and_then(|chain| chain.code);
         }
     }
 
@@ -251,7 +260,11 @@ impl<M: Copy> Search<M> {
     /// The chain that has most evidence, if it is enough.
     fn believed(&self) -> Option<Found<M>> {
         let position = self.position();
-        let enough = |chain: &&Chain| chain.begin <= position && chain.evidence() >= *self.needed.get(chain.sender);
+        let enough = |chain: &&Chain| {
+            let answers = chain.code.is_some() && chain.code == *self.other_code.get(chain.sender);
+            let bits = chain.evidence() + if answers { SAME_CLOSE_CODE_BITS } else { 0 };
+            chain.begin <= position && bits >= *self.needed.get(chain.sender)
+        };
         let best = self.chains.iter().filter(enough).max_by_key(|chain| (chain.evidence(), std::cmp::Reverse(chain.begin)))?;
         Some(self.found(best.sender, best.begin))
     }
@@ -343,6 +356,7 @@ impl Chain {
             frame: None,
             message: MessageState::Unknown,
             closed: false,
+            code: None,
         }
     }
 
@@ -387,10 +401,11 @@ impl Chain {
     }
 
     /// The evidence in a frame whose end has come; `None` if there can be no such frame.
-    fn whole_frame(&self, header: &Header, end: u64, scene: &mut Scene<'_>) -> Option<u32> {
+    fn whole_frame(&mut self, header: &Header, end: u64, scene: &mut Scene<'_>) -> Option<u32> {
         let length = usize::try_from(end - self.next).ok()?;
         let mut bits = header_bits(header);
         if let Some(frame) = scene.bytes_from(self.next).get(..length) {
+            self.code = close_code(header, frame);
             bits += content_bits(header, frame, scene.extensions)?;
             if self.inside && self.fresh {
                 scene.work = scene.work.saturating_sub(length);
@@ -511,6 +526,13 @@ fn content_bits(header: &Header, frame: &[u8], extensions: Extensions) -> Option
             Some(0)
         }
     }
+}
+
+/// The code of a Close frame.
+fn close_code(header: &Header, frame: &[u8]) -> Option<CloseCode> {
+    let close = header.opcode == Opcode::Close;
+    let payload = frame.get(header.size..).filter(|_| close)?;
+    CloseBody::parse(&unmasked(header, payload), header.payload).code
 }
 
 /// What `length` bytes of valid UTF-8 are worth.
