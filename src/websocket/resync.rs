@@ -12,6 +12,7 @@
 //! |---|---|---|
 //! | a first byte that can be one, and the mask bit of that role | 5 | 9 to 13 of 256, then every other |
 //! | the same of a frame without mask and payload | 1 | what small numbers look like |
+//! | the same as of the frame before, inside a segment | 1 | what repeats itself does so with any length |
 //! | a frame that ends where a segment ends | 7 | one of 128 short lengths |
 //! | a length in its long form that does, in one segment | 16 more | |
 //! | a length in its long form that does, some segments later | 10 more | segments have about 1,400 bytes |
@@ -24,7 +25,8 @@
 //!
 //! A message that was begun must go on before the next one, and nothing follows a Close frame. [`Search::after_gap`] believes
 //! 20 bits, one random candidate in a million; [`Search::from_nothing`] 48, because what it looks at need not be a WebSocket
-//! at all. The 48 are those of both directions together; frames of a server alone, which have no masks, need 80.
+//! at all. The 48 are those of both directions together. Frames of a server alone, which have no masks, need 80, and are not
+//! believed where the other end was seen to send something else.
 //!
 //! A Close frame mostly ends its direction. So when no data followed, what ends there is asked for a Close frame once more
 //! ([`Search::close_at_end`]): one with a code that may be sent, and a reason that is UTF-8, wherever it begins. Of random
@@ -47,7 +49,7 @@ const UNKNOWN_CONNECTION_BITS: u32 = 48;
 const SERVER_ALONE_BITS: u32 = 80;
 
 const HEADER_BITS: u32 = 5;
-const EMPTY_HEADER_BITS: u32 = 1;
+const WEAK_HEADER_BITS: u32 = 1;
 const ENDS_WITH_SEGMENT_BITS: u32 = 7;
 const LONG_LENGTH_BITS: u32 = 16;
 const LONG_LENGTH_LATER_BITS: u32 = 10;
@@ -95,6 +97,8 @@ struct Chain {
     next: u64,
     /// That frame's header, once it is there, and where the frame ends.
     frame: Option<(Header, u64)>,
+    /// The header before it.
+    last: Option<Header>,
     message: MessageState,
     /// It ended with a Close frame, which has this code.
     closed: bool,
@@ -172,8 +176,11 @@ impl<M: Copy> Search<M> {
     pub fn count_in(&mut self, other: &Self) {
         for role in [Role::Client, Role::Server] {
             let bits = other.bits(role.peer());
-            let alone = bits == 0 && role == Role::Server;
-            let needed = if alone { SERVER_ALONE_BITS } else { UNKNOWN_CONNECTION_BITS.saturating_sub(bits) };
+            let needed = match (role, bits) {
+                (Role::Server, 0) if other.position() > 0 => u32::MAX,
+                (Role::Server, 0) => SERVER_ALONE_BITS,
+                (Role::Client | Role::Server, _) => UNKNOWN_CONNECTION_BITS.saturating_sub(bits),
+            };
             *self.needed.get_mut(role) = needed.max(KNOWN_CONNECTION_BITS);
             let chains = other.chains.iter().filter(|chain| chain.sender == role.peer());
             *self.other_code.get_mut(role) = chains.max_by_key(|chain| chain.evidence()).and_then(|chain| chain.code);
@@ -239,22 +246,29 @@ impl<M: Copy> Search<M> {
     pub fn close_at_end(&self) -> Option<Found<M>> {
         let sender = self.sender?;
         let last = self.segments.last().map_or(0, |(length, _)| *length);
-        let first = self.held.len().saturating_sub(LONGEST_CLOSE);
         let alone = self.held.len() - last;
+        let first = self.held.len().saturating_sub(LONGEST_CLOSE);
         let ends = |place: &usize| {
-            let rest = self.held.get(*place..).unwrap_or_default();
-            let header = Header::parse(rest).filter(|header| header.opcode == Opcode::Close);
-            header.is_some_and(|header| {
-                let whole = header.size as u64 + header.payload == rest.len() as u64;
-                let coded = header.payload >= 2 || *place == alone;
-                whole
-                    && coded
-                    && is_believable(&header, sender, self.extensions)
-                    && content_bits(&header, rest, self.extensions).is_some()
+            let close = self.close_between(*place, self.held.len(), sender);
+            let close = close.is_some_and(|code| code.is_some() || *place == alone);
+            // Nothing follows a Close frame.
+            close && !(place.saturating_sub(LONGEST_CLOSE)..*place).any(|before| {
+                self.close_between(before, *place, sender).is_some_and(|code| code.is_some())
             })
         };
         let place = Some(alone).filter(ends).or_else(|| (first..self.held.len()).find(ends))?;
         Some(self.found(sender, self.start + place as u64))
+    }
+
+    /// The code of the Close frame that is all that is held between two places; `None` if there is no such frame.
+    fn close_between(&self, start: usize, end: usize, sender: Role) -> Option<Option<CloseCode>> {
+        let frame = self.held.get(start..end)?;
+        let header = Header::parse(frame).filter(|header| header.opcode == Opcode::Close)?;
+        let whole = header.size as u64 + header.payload == frame.len() as u64;
+        let believable = whole
+            && is_believable(&header, sender, self.extensions)
+            && content_bits(&header, frame, self.extensions).is_some();
+        believable.then(|| close_code(&header, frame))
     }
 
     /// The chain that has most evidence, if it is enough.
@@ -354,6 +368,7 @@ impl Chain {
             begin,
             next: begin,
             frame: None,
+            last: None,
             message: MessageState::Unknown,
             closed: false,
             code: None,
@@ -403,7 +418,7 @@ impl Chain {
     /// The evidence in a frame whose end has come; `None` if there can be no such frame.
     fn whole_frame(&mut self, header: &Header, end: u64, scene: &mut Scene<'_>) -> Option<u32> {
         let length = usize::try_from(end - self.next).ok()?;
-        let mut bits = header_bits(header);
+        let mut bits = self.header_bits(header, scene.segment);
         if let Some(frame) = scene.bytes_from(self.next).get(..length) {
             self.code = close_code(header, frame);
             bits += content_bits(header, frame, scene.extensions)?;
@@ -437,7 +452,19 @@ impl Chain {
         } else {
             self.bits += bits;
         }
-        (self.next, self.frame, self.fresh) = (end, None, false);
+        self.last = match self.frame.take() {
+            Some((header, _)) => Some(header),
+            None => None,
+        };
+        (self.next, self.fresh) = (end, false);
+    }
+
+    /// The evidence in a header, in or behind the segment that begins at `segment`.
+    fn header_bits(&self, header: &Header, segment: u64) -> u32 {
+        let shape = |header: &Header| (header.fin, header.reserved, header.opcode, header.payload);
+        let repeated = self.next != segment && self.last.as_ref().map(shape) == Some(shape(header));
+        let nothing = header.mask.is_none() && header.payload == 0;
+        if nothing || repeated { WEAK_HEADER_BITS } else { HEADER_BITS }
     }
 
     /// Everything before stream offset `end` is missing, from the last segment's end on, which began at `segment`.
@@ -449,7 +476,7 @@ impl Chain {
         }
         self.begin = frame_end;
         if frame_end == end {
-            let bits = header_bits(&header) + ending_bits(&header, self.next >= segment);
+            let bits = self.header_bits(&header, segment) + ending_bits(&header, self.next >= segment);
             self.end_frame(bits, end);
         }
         true
@@ -491,10 +518,6 @@ fn is_believable(header: &Header, sender: Role, extensions: Extensions) -> bool 
     let nothing = !header.fin && header.payload == 0;
     let length = header.minimal && header.payload <= limits::RESYNC_FRAME_BYTES;
     known && reserved && masked && control && length && !nothing
-}
-
-const fn header_bits(header: &Header) -> u32 {
-    if header.mask.is_none() && header.payload == 0 { EMPTY_HEADER_BITS } else { HEADER_BITS }
 }
 
 /// The evidence in a frame's end being a segment's, in the segment where it began if `here`.
