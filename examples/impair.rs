@@ -21,9 +21,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
-        ["measure", damage, connections, seeds, verbose @ ..] => {
-            measure(damage, connections, seeds, verbose == ["-v"])
-        }
+        ["measure", damage, connections, seeds, verbose @ ..] => measure(damage, connections, seeds, verbose == ["-v"]),
         ["write", damage, connections, seed, path] => write(damage, connections, seed, path),
         _ => None,
     };
@@ -48,7 +46,11 @@ fn measure(damage: &str, connections: &str, seeds: &str, verbose: bool) -> Optio
     }
     println!("{sum:#?}");
     let share = |part: u64, whole: u64| 100.0 * part as f64 / whole.max(1) as f64;
-    println!("Close frames found {:.3} %, real {:.4} %", share(sum.found, sum.surviving), share(sum.real, sum.reported));
+    println!(
+        "Close frames found {:.3} %, real {:.4} %",
+        share(sum.found, sum.surviving),
+        share(sum.real, sum.reported)
+    );
     println!("connections found {:.3} %", share(sum.connections_found, sum.connections));
     println!("invalid texts found {:.3} %", share(sum.invalid_found, sum.invalid));
     Some(())

@@ -319,7 +319,8 @@ impl Negotiation {
             match held {
                 Held::Gap { from, length, at } => session.gap(from, length, &at),
                 Held::Bytes { from, bytes, offset, at } => {
-                    let early = from == self.client && answer_end.is_some_and(|end| at.acknowledged.is_some_and(|bytes| bytes < end));
+                    let early = from == self.client
+                        && answer_end.is_some_and(|end| at.acknowledged.is_some_and(|bytes| bytes < end));
                     if early && !std::mem::replace(&mut told, true) {
                         let detail = format!("{} bytes before the answer", bytes.len());
                         session.violation(self.client, &at, Rule::FramesBeforeHandshake, detail);

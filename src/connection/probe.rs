@@ -32,8 +32,11 @@ impl Probe {
     ) -> Option<Session> {
         let (own, other) = self.searches(from);
         own.count_in(other);
-        let found = own.segment(bytes, offset, *at, true)?;
-        Some(session(from, found, other, start))
+        if let Some(found) = own.segment(bytes, offset, *at, true) {
+            return Some(session(from, found, other, start));
+        }
+        let found = other.reconsider(own)?;
+        Some(session(from.opposite(), found, own, start))
     }
 
     /// `length` bytes of `from` are missing: the WebSocket connection, if a frame that ends with them makes it believable.

@@ -25,8 +25,9 @@
 //!
 //! A message that was begun must go on before the next one, and nothing follows a Close frame. [`Search::after_gap`] believes
 //! 20 bits, one random candidate in a million; [`Search::from_nothing`] 48, because what it looks at need not be a WebSocket
-//! at all. The 48 are those of both directions together. Frames of a server alone, which have no masks, need 80, and are not
-//! believed where the other end was seen to send something else.
+//! at all. The 48 are those of both directions together, but 28 of them must be the client's: only masks tell WebSockets from
+//! other protocols with a byte of flags and a byte of length. So a server alone is not believed, where neither the handshake nor
+//! its client is in the capture.
 //!
 //! A Close frame mostly ends its direction. So when no data followed, what ends there is asked for a Close frame once more
 //! ([`Search::close_at_end`]): one with a code that may be sent, and a reason that is UTF-8, wherever it begins. Of random
@@ -43,10 +44,10 @@ use super::handshake::Extensions;
 
 /// Evidence for the place in a connection that is known to be a WebSocket.
 const KNOWN_CONNECTION_BITS: u32 = 20;
-/// Evidence that a connection is a WebSocket at all, of both directions together.
+/// Evidence that a connection is a WebSocket at all, of a client alone.
 const UNKNOWN_CONNECTION_BITS: u32 = 48;
-/// The same of what a server sends, while nothing of its client was seen.
-const SERVER_ALONE_BITS: u32 = 80;
+/// The same where a server's frames speak for it too.
+const CLIENT_BITS: u32 = 28;
 
 const HEADER_BITS: u32 = 5;
 const WEAK_HEADER_BITS: u32 = 1;
@@ -161,7 +162,7 @@ impl<M: Copy> Search<M> {
     pub fn from_nothing() -> Self {
         // Messages may be compressed.
         let extensions = Extensions { deflate: true, unknown: false };
-        let needed = PerRole { client: UNKNOWN_CONNECTION_BITS, server: SERVER_ALONE_BITS };
+        let needed = PerRole { client: UNKNOWN_CONNECTION_BITS, server: u32::MAX };
         Self { sender: None, needed, ..Self::after_gap(Role::Client, extensions, 0) }
     }
 
@@ -176,15 +177,21 @@ impl<M: Copy> Search<M> {
     pub fn count_in(&mut self, other: &Self) {
         for role in [Role::Client, Role::Server] {
             let bits = other.bits(role.peer());
-            let needed = match (role, bits) {
-                (Role::Server, 0) if other.position() > 0 => u32::MAX,
-                (Role::Server, 0) => SERVER_ALONE_BITS,
-                (Role::Client | Role::Server, _) => UNKNOWN_CONNECTION_BITS.saturating_sub(bits),
+            let needed = match role {
+                Role::Client => UNKNOWN_CONNECTION_BITS.saturating_sub(bits).max(CLIENT_BITS),
+                Role::Server if bits >= CLIENT_BITS => UNKNOWN_CONNECTION_BITS.saturating_sub(bits),
+                Role::Server => u32::MAX,
             };
             *self.needed.get_mut(role) = needed.max(KNOWN_CONNECTION_BITS);
             let chains = other.chains.iter().filter(|chain| chain.sender == role.peer());
             *self.other_code.get_mut(role) = chains.max_by_key(|chain| chain.evidence()).and_then(|chain| chain.code);
         }
+    }
+
+    /// What is followed, if what the search in the other direction has found since makes it believable.
+    pub fn reconsider(&mut self, other: &Self) -> Option<Found<M>> {
+        self.count_in(other);
+        self.believed()
     }
 
     /// The connection is known to be a WebSocket now, and `sender` to send this: what is followed, if that makes it
@@ -217,7 +224,11 @@ impl<M: Copy> Search<M> {
     /// The next segment's bytes, at stream offset `start`; what is left of one, unless it is `whole`.
     pub fn segment(&mut self, bytes: &[u8], start: u64, mark: M, whole: bool) -> Option<Found<M>> {
         if start != self.position() {
-            *self = Self { sender: self.sender, needed: self.needed, ..Self::after_gap(Role::Client, self.extensions, start) };
+            *self = Self {
+                sender: self.sender,
+                needed: self.needed,
+                ..Self::after_gap(Role::Client, self.extensions, start)
+            };
         }
         self.held.extend_from_slice(bytes);
         self.segments.push((bytes.len(), mark));
@@ -252,9 +263,9 @@ impl<M: Copy> Search<M> {
             let close = self.close_between(*place, self.held.len(), sender);
             let close = close.is_some_and(|code| code.is_some() || *place == alone);
             // Nothing follows a Close frame.
-            close && !(place.saturating_sub(LONGEST_CLOSE)..*place).any(|before| {
-                self.close_between(before, *place, sender).is_some_and(|code| code.is_some())
-            })
+            close
+                && !(place.saturating_sub(LONGEST_CLOSE)..*place)
+                    .any(|before| self.close_between(before, *place, sender).is_some_and(|code| code.is_some()))
         };
         let place = Some(alone).filter(ends).or_else(|| (first..self.held.len()).find(ends))?;
         Some(self.found(sender, self.start + place as u64))
@@ -279,7 +290,8 @@ impl<M: Copy> Search<M> {
             let bits = chain.evidence() + if answers { SAME_CLOSE_CODE_BITS } else { 0 };
             chain.begin <= position && bits >= *self.needed.get(chain.sender)
         };
-        let best = self.chains.iter().filter(enough).max_by_key(|chain| (chain.evidence(), std::cmp::Reverse(chain.begin)))?;
+        let best =
+            self.chains.iter().filter(enough).max_by_key(|chain| (chain.evidence(), std::cmp::Reverse(chain.begin)))?;
         Some(self.found(best.sender, best.begin))
     }
 
@@ -436,7 +448,9 @@ impl Chain {
     const fn begin_frame(&mut self, header: &Header) -> bool {
         let after = if header.fin { MessageState::Between } else { MessageState::Open };
         match (header.opcode, self.message) {
-            (Opcode::Text | Opcode::Binary, MessageState::Open) | (Opcode::Continuation, MessageState::Between) => false,
+            (Opcode::Text | Opcode::Binary, MessageState::Open) | (Opcode::Continuation, MessageState::Between) => {
+                false
+            }
             (Opcode::Text | Opcode::Binary | Opcode::Continuation, _) => {
                 self.message = after;
                 true

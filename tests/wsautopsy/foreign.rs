@@ -119,7 +119,9 @@ fn message(protocol: Protocol, random: &mut Random, stream: &mut Vec<u8>) {
         Protocol::Ssh => prefixed(&size.to_be_bytes(), &random.bytes(length), stream),
         Protocol::Redis => {
             let value = random.text(length);
-            stream.extend(format!("*3\r\n$3\r\nSET\r\n$6\r\nkey{:03}\r\n${}\r\n", random.below(999), value.len()).bytes());
+            stream.extend(
+                format!("*3\r\n$3\r\nSET\r\n$6\r\nkey{:03}\r\n${}\r\n", random.below(999), value.len()).bytes(),
+            );
             stream.extend(value);
             stream.extend(b"\r\n");
         }

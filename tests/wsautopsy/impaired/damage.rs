@@ -207,7 +207,8 @@ impl Recorder {
         self.bytes.extend([from.1.to_be_bytes(), to.1.to_be_bytes()].concat());
         // The SYN counts as a byte.
         let first = u32::from(segment.flags & SYN == 0);
-        let acknowledged = if segment.flags & ACK == 0 { 0 } else { other.wrapping_add(1 + segment.acknowledged as u32) };
+        let acknowledged =
+            if segment.flags & ACK == 0 { 0 } else { other.wrapping_add(1 + segment.acknowledged as u32) };
         self.bytes.extend(own.wrapping_add(first + segment.offset as u32).to_be_bytes());
         self.bytes.extend(acknowledged.to_be_bytes());
         self.bytes.extend([0x80, segment.flags, 0xff, 0xff, 0, 0, 0, 0]);

@@ -22,8 +22,8 @@ mod talk;
 
 use wsautopsy::flow::{PerRole, Role};
 
-pub(crate) use damage::{Damage, Impaired, client_of};
 use damage::impair;
+pub(crate) use damage::{Damage, Impaired, client_of};
 pub(crate) use score::{Figures, score};
 
 /// What to make.
