@@ -780,6 +780,47 @@ mod tests {
     }
 
     #[test]
+    fn close_that_was_searched_for_is_not_told_if_anything_follows() {
+        let close = frame(SERVER, 0x88, b"\x03\xe8done");
+        assert_eq!(server().gap(9).bytes(&close).gap(1).end(), [""; 0]);
+        let feed = server().gap(9).bytes(&close).bytes(b"more of the message that it is part of");
+        assert_eq!(feed.end(), [""; 0]);
+    }
+
+    #[test]
+    fn close_behind_other_data_is_found_after_a_gap() {
+        let segment = [&b"the rest of a message"[..], &frame(SERVER, 0x88, b"\x03\xe8done")].concat();
+        let feed = server().gap(9).bytes(segment);
+        assert!(!feed.decoder.is_lost());
+        assert_eq!(feed.end(), ["38 close 1000 done of 6"]);
+    }
+
+    #[test]
+    fn gap_in_a_header_loses_the_place_only() {
+        let close = frame(CLIENT, 0x88, b"\x03\xe8done");
+        for length in 1..14 {
+            let whole = frame(CLIENT, 0x82, &[0; 70_000]);
+            let feed = client().bytes(&whole[..length]).gap(70_014 - length as u64).bytes(&close);
+            assert_eq!(feed.end(), ["70026 close 1000 done of 6"], "{length} bytes of the header");
+        }
+    }
+
+    #[test]
+    fn gap_over_whole_frames_that_ends_where_one_begins_hides_only_those() {
+        let text = frame(SERVER, 0x81, b"and a text that is long enough");
+        let feed = server().bytes(frame(SERVER, 0x81, b"one")).gap(500).bytes(&text).bytes(&text);
+        let end = 5 + 500 + 32;
+        assert_eq!(feed.end(), ["5 text", &format!("{end} text"), &format!("{} text", end + 32)]);
+    }
+
+    #[test]
+    fn header_that_breaks_a_rule_where_the_place_was_searched_for_is_no_violation() {
+        let text = frame(SERVER, 0x81, b"and a text that is long enough");
+        let feed = server().gap(50).bytes(&text).bytes(&text).bytes(b"\xff\x01no frame").bytes(&text).bytes(&text);
+        assert_eq!(feed.end().iter().filter(|line| line.ends_with("text")).count(), 4);
+    }
+
+    #[test]
     fn search_goes_on_at_the_next_segment() {
         let feed = server().gap(9).bytes(b"the rest of some text").bytes(frame(SERVER, 0x88, b"\x03\xe8done"));
         assert_eq!(feed.end(), ["38 close 1000 done of 6"]);

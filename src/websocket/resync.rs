@@ -584,3 +584,151 @@ fn unmasked(header: &Header, payload: &[u8]) -> Vec<u8> {
     unmask(payload, key, 0, &mut plain);
     plain
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Extensions = Extensions { deflate: false, unknown: false };
+    const DEFLATE: Extensions = Extensions { deflate: true, unknown: false };
+    const ROLES: [Role; 2] = [Role::Client, Role::Server];
+
+    /// Numbers without order, the same in every run (Marsaglia, "Xorshift RNGs").
+    struct Random(u64);
+
+    impl Random {
+        fn byte(&mut self) -> u8 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 >> 32) as u8
+        }
+
+        fn bytes(&mut self, length: usize) -> Vec<u8> {
+            (0..length).map(|_| self.byte()).collect()
+        }
+    }
+
+    fn search(sender: Role) -> Search<u32> {
+        Search::after_gap(sender, PLAIN, 0)
+    }
+
+    #[test]
+    fn headers_pass_by_chance_as_rarely_as_stated() {
+        for extensions in [PLAIN, DEFLATE] {
+            let first_bytes = (0..=u8::MAX).filter(|first| may_begin(*first, extensions)).count();
+            // The mask bit halves it.
+            assert!((9..=13).contains(&first_bytes) && first_bytes << HEADER_BITS <= 512, "{first_bytes}");
+        }
+    }
+
+    #[test]
+    fn close_codes_pass_by_chance_as_rarely_as_stated() {
+        let codes = (0..=u16::MAX).filter(|code| CloseCode(*code).may_be_sent()).count();
+        assert!(codes << CLOSE_CODE_BITS <= 0x1_0000, "{codes}");
+    }
+
+    #[test]
+    fn text_passes_by_chance_as_rarely_as_stated() {
+        let mut random = Random(0x2545_f491_4f6c_dd1d);
+        for length in [4, 8, 12] {
+            let valid = (0..50_000).filter(|_| std::str::from_utf8(&random.bytes(length)).is_ok()).count();
+            assert!(valid << (length * 3 / 4) <= 50_000, "{valid} of {length} bytes");
+        }
+    }
+
+    #[test]
+    fn random_endings_are_no_close_frames() {
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let mut found = 0;
+        for _ in 0..30_000 {
+            for sender in ROLES {
+                let mut search = search(sender);
+                search.segment(&random.bytes(150), 0, 0, true);
+                found += u32::from(search.close_at_end().is_some());
+            }
+        }
+        assert!(found <= 1, "{found} of 60,000 endings");
+    }
+
+    #[test]
+    fn random_segments_are_not_believed() {
+        let mut random = Random(0x1234_5678_9abc_def1);
+        for sender in ROLES {
+            let mut search = search(sender);
+            for number in 0..2_000 {
+                let start = search.position();
+                assert!(search.segment(&random.bytes(700), start, number, true).is_none(), "segment {number}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_held_and_followed_has_its_limits() {
+        let mut search: Search<u32> = Search::from_nothing();
+        // Everything in it is the beginning of a long frame.
+        let hostile = b"\x82\x7e\x7f\xff".repeat(400);
+        for number in 0..100 {
+            let start = search.position();
+            assert!(search.segment(&hostile, start, number, true).is_none());
+            assert!(search.held.len() <= limits::RESYNC_BYTES, "{}", search.held.len());
+            assert!(search.chains.len() <= limits::RESYNC_CHAINS, "{}", search.chains.len());
+        }
+    }
+
+    #[test]
+    fn close_behind_the_rest_of_a_message_is_found_at_the_end() {
+        let mut search = search(Role::Server);
+        assert!(search.segment(b"the rest of a message\x88\x05\x03\xe8bye", 100, 7, true).is_none());
+        let found = search.close_at_end().unwrap();
+        assert_eq!((found.offset, found.segments), (121, vec![(b"\x88\x05\x03\xe8bye".to_vec(), 7)]));
+        search.gap(1);
+        assert!(search.close_at_end().is_none(), "something followed it");
+    }
+
+    #[test]
+    fn empty_close_must_be_a_segment_of_its_own() {
+        let mut alone = search(Role::Server);
+        alone.segment(b"\x88\x00", 0, 1, true);
+        assert!(alone.close_at_end().is_some());
+        let mut behind = search(Role::Server);
+        behind.segment(b"numbers\x01\x00\x88\x00", 0, 1, true);
+        assert!(behind.close_at_end().is_none());
+    }
+
+    #[test]
+    fn frames_that_begin_inside_segments_are_found() {
+        let frame = [&b"\x81\x22"[..], b"text that is long enough for this."].concat();
+        let stream = [&b"the rest of one"[..], &frame.repeat(12)].concat();
+        let mut search = search(Role::Server);
+        let found = stream.chunks(100).enumerate().find_map(|(index, bytes)| {
+            let start = search.position();
+            search.segment(bytes, start, index as u32, true)
+        });
+        let found = found.expect("frames that repeat themselves so often");
+        assert_eq!((found.offset - 15) % 36, 0, "{found:?}");
+    }
+
+    #[test]
+    fn frame_cut_by_the_snap_length_leads_to_the_next() {
+        let mut search = search(Role::Server);
+        assert!(search.segment(b"\x82\x7e\x04\x00abcdef", 0, 1, true).is_none());
+        let found = search.gap(1024 - 6).expect("a long frame that ends where its packet does");
+        assert_eq!((found.offset, found.segments.len()), (1028, 0));
+    }
+
+    #[test]
+    fn same_code_at_both_ends_makes_close_frames_a_websocket() {
+        let (mut client, mut server): (Search<u32>, Search<u32>) = (Search::from_nothing(), Search::from_nothing());
+        assert!(client.segment(b"\x88\x82\x01\x02\x03\x04\x02\xea", 0, 1, true).is_none());
+        server.count_in(&client);
+        assert!(server.segment(b"\x88\x02\x03\xe8", 0, 2, true).is_none());
+        assert!(client.reconsider(&server).is_some());
+
+        let mut other: Search<u32> = Search::from_nothing();
+        other.segment(b"\x88\x02\x03\xe9", 0, 2, true);
+        let mut client: Search<u32> = Search::from_nothing();
+        client.segment(b"\x88\x82\x01\x02\x03\x04\x02\xea", 0, 1, true);
+        assert!(client.reconsider(&other).is_none(), "1000 and 1001");
+    }
+}

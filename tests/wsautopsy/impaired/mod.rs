@@ -12,7 +12,7 @@
 //! | `damage` | what the capture loses, cuts and sees twice; what survives |
 //! | `score` | what the program found against the truth |
 
-#![allow(dead_code, reason = "the tests and the examples each use a part of it")]
+#![allow(dead_code, unused_imports, reason = "the tests and the examples each use a part of it")]
 
 mod content;
 mod damage;
