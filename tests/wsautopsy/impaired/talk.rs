@@ -14,7 +14,7 @@ const ROLES: [Role; 2] = [Role::Client, Role::Server];
 
 /// A connection of any kind.
 pub(super) fn any(random: &mut Random) -> Wire {
-    if random.per_mille(100) { other(random) } else { Talk::open(random).to_the_end() }
+    if random.per_mille(100) { other(random) } else { Talk::open(random).run() }
 }
 
 /// A WebSocket under way.
@@ -39,7 +39,7 @@ impl<'a> Talk<'a> {
         Self { line, deflate, binary }
     }
 
-    fn to_the_end(mut self) -> Wire {
+    fn run(mut self) -> Wire {
         let turns = match self.random().below(10) {
             0 => 0,
             1..=6 => self.random().between(2, 14),
