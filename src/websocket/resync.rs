@@ -26,8 +26,8 @@
 //! A message that was begun must go on before the next one, and nothing follows a Close frame. [`Search::after_gap`] believes
 //! 20 bits, one random candidate in a million; [`Search::from_nothing`] 48, because what it looks at need not be a WebSocket
 //! at all. The 48 are those of both directions together, but 28 of them must be the client's: only masks tell WebSockets from
-//! other protocols with a byte of flags and a byte of length. So a server alone is not believed, where neither the handshake nor
-//! its client is in the capture.
+//! other protocols with a byte of flags and a byte of length. 12 must be the server's: programs have tables that go on like
+//! masked frames for long. So where the handshake is not in the capture, one direction alone is not believed.
 //!
 //! A Close frame mostly ends its direction. So when no data followed, what ends there is asked for a Close frame once more
 //! ([`Search::close_at_end`]): one with a code that may be sent, and a reason that is UTF-8, wherever it begins. Of random
@@ -44,10 +44,11 @@ use super::handshake::Extensions;
 
 /// Evidence for the place in a connection that is known to be a WebSocket.
 const KNOWN_CONNECTION_BITS: u32 = 20;
-/// Evidence that a connection is a WebSocket at all, of a client alone.
+/// Evidence that a connection is a WebSocket at all, of both directions together.
 const UNKNOWN_CONNECTION_BITS: u32 = 48;
-/// The same where a server's frames speak for it too.
+/// How much of it must be the client's, and the server's.
 const CLIENT_BITS: u32 = 28;
+const SERVER_BITS: u32 = 12;
 
 const HEADER_BITS: u32 = 5;
 const WEAK_HEADER_BITS: u32 = 1;
@@ -162,7 +163,7 @@ impl<M: Copy> Search<M> {
     pub fn from_nothing() -> Self {
         // Messages may be compressed.
         let extensions = Extensions { deflate: true, unknown: false };
-        let needed = PerRole { client: UNKNOWN_CONNECTION_BITS, server: u32::MAX };
+        let needed = PerRole { client: u32::MAX, server: u32::MAX };
         Self { sender: None, needed, ..Self::after_gap(Role::Client, extensions, 0) }
     }
 
@@ -178,9 +179,9 @@ impl<M: Copy> Search<M> {
         for role in [Role::Client, Role::Server] {
             let bits = other.bits(role.peer());
             let needed = match role {
-                Role::Client => UNKNOWN_CONNECTION_BITS.saturating_sub(bits).max(CLIENT_BITS),
+                Role::Client if bits >= SERVER_BITS => UNKNOWN_CONNECTION_BITS.saturating_sub(bits).max(CLIENT_BITS),
                 Role::Server if bits >= CLIENT_BITS => UNKNOWN_CONNECTION_BITS.saturating_sub(bits),
-                Role::Server => u32::MAX,
+                Role::Client | Role::Server => u32::MAX,
             };
             *self.needed.get_mut(role) = needed.max(KNOWN_CONNECTION_BITS);
             let chains = other.chains.iter().filter(|chain| chain.sender == role.peer());
