@@ -88,6 +88,13 @@ pub const RESYNC_BYTES: usize = 16 << 10;
 /// made must not make it wait for long.
 pub const RESYNC_FRAME_BYTES: u64 = 16 << 20;
 
+/// Chains of frames that one search follows at a time. Random bytes make two or three at a time.
+pub const RESYNC_CHAINS: usize = 64;
+
+/// Payload bytes that the search looks at inside a segment, for each byte of the segment. Random bytes need less than
+/// one; without a bound, lengths made for it would have everything looked at from everywhere.
+pub const RESYNC_WORK: usize = 16;
+
 /// Bytes of a Close frame's body that are kept. RFC 6455 section 5.5 allows 125; what breaks that rule is still shown.
 pub const CLOSE_BODY_BYTES: usize = 4096;
 

@@ -54,6 +54,14 @@ pub(super) struct SeenClose {
     pub(super) end: u64,
 }
 
+impl SeenClose {
+    /// Whether it was captured before `other`. What was searched for is told at the end only.
+    fn is_before(&self, other: &Self) -> bool {
+        let (own, other) = (&self.at, &other.at);
+        if own.packet.file == other.packet.file { own.packet < other.packet } else { own.time < other.time }
+    }
+}
+
 /// How far the closing handshake (RFC 6455 section 7) got.
 #[derive(Debug, Default)]
 pub(super) enum Closing {
@@ -131,6 +139,7 @@ impl Closing {
         *self = match std::mem::take(self) {
             Self::Open => Self::Asked { first: Box::new(seen) },
             Self::Asked { first } if first.sender == seen.sender => Self::Asked { first },
+            Self::Asked { first } if seen.is_before(&first) => Self::Closed { earlier: Box::new(seen), later: first },
             Self::Asked { first } => Self::Closed { earlier: first, later: Box::new(seen) },
             closed @ Self::Closed { .. } => closed,
         };

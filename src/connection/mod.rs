@@ -230,13 +230,15 @@ impl Connection {
             Stage::Over | Stage::Secure(_) => {}
             Stage::Proxy(_) => self.stage = Stage::Probing(None),
             Stage::Probing(probe) => {
-                if let Some(probe) = probe {
-                    probe.gap(from);
+                let found = probe.as_mut().and_then(|probe| probe.gap(from, hole, &self.start));
+                if let Some(session) = found {
+                    self.begin(Box::new(session));
                 }
             }
             Stage::Negotiation(negotiation) => {
-                negotiation.gap(from, hole, at, missed);
-                if negotiation.is_lost() {
+                if let Some(session) = negotiation.gap(from, hole, at, missed, &self.start) {
+                    self.begin(Box::new(session));
+                } else if negotiation.is_lost() {
                     self.stage = Stage::Probing(None);
                 }
             }
@@ -319,6 +321,8 @@ impl Connection {
         let client = negotiation.client();
         for held in negotiation.take_held() {
             match held.content {
+                // What the server sent before its answer was none.
+                _ if held.from != client => {}
                 HeldContent::Gap(hole) => self.step_over(client, hole, &held.at, held.missed),
                 HeldContent::Bytes(bytes) => {
                     let interest = self.negotiate(client, held.offset, &bytes, &held.at, held.missed, workplace);

@@ -6,11 +6,11 @@
 use std::collections::VecDeque;
 
 use crate::flow::{Direction, PerRole, Role};
-use crate::http::{Body, Malformed, Reader, Request, Response, forwarded_for};
+use crate::http::{Body, Malformed, Reader, Request, Response, forwarded_for, may_be_response};
 use crate::limits;
 use crate::tcp::{Arrival, FlowStart};
 use crate::websocket::handshake::{Offer, is_agreement, is_upgrade};
-use crate::websocket::{Decoder, Extensions, Header, Rule};
+use crate::websocket::{Decoder, Extensions, Header, Rule, Search};
 
 use super::Hole;
 use super::handshake_rules;
@@ -25,7 +25,8 @@ pub(super) struct Negotiation {
     responses: Reader,
     /// Requests without an answer, oldest first.
     waiting: VecDeque<Waiting>,
-    /// What the client sent behind an upgrade request that waits.
+    /// What the client sent behind an upgrade request that waits, and what the server sent behind a gap that may hide the
+    /// answer.
     held: Vec<Held>,
     held_bytes: usize,
     /// The packet in which the current request began, if any did.
@@ -51,9 +52,10 @@ struct Attempt {
     end: u64,
 }
 
-/// A part of what the client sent behind an upgrade request.
+/// A part of what was sent behind an upgrade request.
 #[derive(Debug)]
 pub(super) struct Held {
+    pub(super) from: Direction,
     /// Its stream offset.
     pub(super) offset: u64,
     pub(super) content: HeldContent,
@@ -132,27 +134,50 @@ impl Negotiation {
     ) -> (usize, Outcome) {
         let result = if from == self.client {
             if self.waits_for_upgrade() {
-                return (bytes.len(), self.hold(bytes, offset, at, missed));
+                return (bytes.len(), self.hold(from, bytes, offset, at, missed));
             }
             self.request(offset, bytes, at, start, missed)
+        } else if self.may_be_upgraded() && !may_be_response(bytes) {
+            return (bytes.len(), self.hold(from, bytes, offset, at, missed));
         } else {
             self.response(offset, bytes, at, start)
         };
         result.unwrap_or_else(|Malformed| (bytes.len(), self.malformed(from, at)))
     }
 
-    /// Bytes of `from` are missing, the last of `missed` so far.
-    pub(super) fn gap(&mut self, from: Direction, hole: Hole, at: &Arrival, missed: u64) {
+    /// Bytes of `from` are missing, the last of `missed` so far: the WebSocket connection, if they are the rest of an answer
+    /// that agrees to it.
+    pub(super) fn gap(
+        &mut self,
+        from: Direction,
+        hole: Hole,
+        at: &Arrival,
+        missed: u64,
+        start: &FlowStart,
+    ) -> Option<Session> {
         // More than any body has left.
         let length = if hole.exact { hole.length } else { u64::MAX };
+        let held = Held { from, offset: hole.offset, content: HeldContent::Gap(hole), at: *at, missed };
         if from != self.client {
+            if self.responses.partial_head().starts_with(SWITCHING) {
+                return Some(self.upgraded_by_cut_answer(hole, at, start));
+            }
+            if self.may_be_upgraded() {
+                self.held.push(held);
+            }
             self.answer_missing |= !self.responses.gap(length);
         } else if self.waits_for_upgrade() {
-            self.held.push(Held { offset: hole.offset, content: HeldContent::Gap(hole), at: *at, missed });
+            self.held.push(held);
         } else {
             self.requests.gap(length);
             self.request_began = None;
         }
+        None
+    }
+
+    /// Whether the answer to an upgrade request may have gone by, so that what the server sends may be frames.
+    fn may_be_upgraded(&self) -> bool {
+        self.answer_missing && self.responses.is_lost() && self.waits_for_upgrade()
     }
 
     fn request(
@@ -279,12 +304,31 @@ impl Negotiation {
         session
     }
 
+    /// The answer is 101, and the rest of it is not in the capture.
+    fn upgraded_by_cut_answer(&mut self, hole: Hole, at: &Arrival, start: &FlowStart) -> Session {
+        let end = hole.offset + hole.length;
+        let attempt = self.take_attempt();
+        let (client_end, mut opening) = match attempt {
+            Some(attempt) => (Some(attempt.end), attempt.opening),
+            None => (None, self.opening_without_request(at, start)),
+        };
+        opening.handshake = Handshake::Missing;
+        opening.response.status = Some(101);
+        opening.established = Some(*at);
+        let client = |offset| match offset {
+            Some(offset) => Decoder::new(Role::Client, Extensions::ASSUMED, offset),
+            None => Decoder::lost(Role::Client, Extensions::ASSUMED, 0),
+        };
+        let decoders =
+            PerRole { client: client(client_end), server: Decoder::lost(Role::Server, Extensions::ASSUMED, end) };
+        let mut session = Session::new(opening, decoders);
+        self.release(&mut session, None);
+        session
+    }
+
     /// The request is not in the capture, only its answer.
     fn upgraded_without_request(&self, response: &Response, end: u64, at: &Arrival, start: &FlowStart) -> Session {
-        let mut opening = Opening::without_request(start, self.client);
-        if !self.first_request {
-            opening.first = *at;
-        }
+        let mut opening = self.opening_without_request(at, start);
         opening.response = facts_of_response(response);
         opening.established = Some(*at);
         let extensions = Extensions::agreed(&response.fields);
@@ -295,6 +339,14 @@ impl Negotiation {
         Session::new(opening, decoders)
     }
 
+    fn opening_without_request(&self, at: &Arrival, start: &FlowStart) -> Opening {
+        let mut opening = Opening::without_request(start, self.client);
+        if !self.first_request {
+            opening.first = *at;
+        }
+        opening
+    }
+
     /// Hands what was held back to the decoders. `answer_end` is where the answer ended in the server's stream: a client
     /// that had not received it must not have sent frames (RFC 6455 section 4.1).
     fn release(&mut self, session: &mut Session, answer_end: Option<u64>) {
@@ -303,17 +355,18 @@ impl Negotiation {
             let bytes = match held.content {
                 HeldContent::Bytes(bytes) => bytes,
                 HeldContent::Gap(hole) => {
-                    session.gap(self.client, hole, &held.at);
+                    session.gap(held.from, hole, &held.at);
                     continue;
                 }
             };
             // What is held was recorded before the answer, but may have been sent after it.
-            let early = answer_end.is_some_and(|end| held.at.acknowledged.is_some_and(|heard| heard < end));
+            let unheard = answer_end.is_some_and(|end| held.at.acknowledged.is_some_and(|heard| heard < end));
+            let early = unheard && held.from == self.client;
             if early && !std::mem::replace(&mut told, true) {
                 let detail = format!("{} bytes before the answer", bytes.len());
                 session.violation_from(self.client, &held.at, Rule::FramesBeforeHandshake, detail, held.offset + 1);
             }
-            session.data(self.client, held.offset, &bytes, &held.at);
+            session.data(held.from, held.offset, &bytes, &held.at);
         }
         self.held_bytes = 0;
     }
@@ -324,27 +377,19 @@ impl Negotiation {
         std::mem::take(&mut self.held)
     }
 
-    fn hold(&mut self, bytes: &[u8], offset: u64, at: &Arrival, missed: u64) -> Outcome {
+    fn hold(&mut self, from: Direction, bytes: &[u8], offset: u64, at: &Arrival, missed: u64) -> Outcome {
         self.held_bytes += bytes.len();
-        self.held.push(Held { offset, content: HeldContent::Bytes(bytes.into()), at: *at, missed });
+        self.held.push(Held { from, offset, content: HeldContent::Bytes(bytes.into()), at: *at, missed });
         if let Some(session) = self.assume_upgraded(missed) {
             return Outcome::Upgraded(Box::new(session));
         }
         if self.held_bytes > limits::EARLY_BYTES { Outcome::Over } else { Outcome::Read }
     }
 
-    /// A connection whose answer is not in the capture, if what the client sent behind its request are frames.
+    /// A connection whose answer is not in the capture, if what was sent behind the request are frames.
     pub(super) fn assume_upgraded(&mut self, missed: u64) -> Option<Session> {
-        if !self.answer_missing && self.held_bytes <= limits::EARLY_BYTES {
-            return None;
-        }
-        let first = self.held.iter().find_map(|held| match &held.content {
-            HeldContent::Bytes(bytes) => Some(bytes),
-            HeldContent::Gap(_) => None,
-        })?;
-        let header = Header::parse(first)?;
-        let believable = header.mask.is_some() && header.minimal && header.reserved & 0b011 == 0;
-        if !believable {
+        let answer_lost = self.answer_missing || self.held_bytes > limits::EARLY_BYTES;
+        if !answer_lost || !self.client_sent_frames().unwrap_or_else(|| self.server_sent_frames()) {
             return None;
         }
         let attempt = self.take_attempt()?;
@@ -362,6 +407,27 @@ impl Negotiation {
         Some(session)
     }
 
+    /// Whether what the client sent behind its request begins with a frame; `None` if it sent nothing.
+    fn client_sent_frames(&self) -> Option<bool> {
+        let first = self.held.iter().filter(|held| held.from == self.client).find_map(|held| match &held.content {
+            HeldContent::Bytes(bytes) => Some(bytes),
+            HeldContent::Gap(_) => None,
+        })?;
+        let header = Header::parse(first)?;
+        Some(header.mask.is_some() && header.minimal && header.reserved & 0b011 == 0)
+    }
+
+    /// Whether frames are found in what the server sent.
+    fn server_sent_frames(&self) -> bool {
+        let mut search = Search::after_gap(Role::Server, Extensions::ASSUMED, 0);
+        let mut held = self.held.iter().filter(|held| held.from != self.client);
+        let found = held.any(|held| match &held.content {
+            HeldContent::Bytes(bytes) => search.segment(bytes, held.offset, held.at, true).is_some(),
+            HeldContent::Gap(hole) => search.gap(hole.length).is_some(),
+        });
+        found || search.close_at_end().is_some()
+    }
+
     /// What is there is no HTTP. An answer of that kind refuses the oldest upgrade request.
     fn malformed(&mut self, from: Direction, at: &Arrival) -> Outcome {
         let attempt = if from == self.client { None } else { self.take_attempt() };
@@ -375,6 +441,9 @@ impl Negotiation {
         }
     }
 }
+
+/// How an answer begins that agrees to another protocol.
+const SWITCHING: &[u8] = b"HTTP/1.1 101 ";
 
 fn facts_of_request(request: &Request) -> RequestFacts {
     RequestFacts {

@@ -100,6 +100,15 @@ impl Reader {
         matches!(self.state, State::Lost)
     }
 
+    /// What was read of a head that is not whole yet.
+    #[must_use]
+    pub fn partial_head(&self) -> &[u8] {
+        match &self.state {
+            State::Head(read) => read,
+            State::Body(_) | State::Lost => &[],
+        }
+    }
+
     /// What follows the head that was just read.
     pub fn body(&mut self, body: Body) {
         self.state = if body == Body::Length(0) { State::default() } else { State::Body(body) };

@@ -130,15 +130,6 @@ pub(super) struct MaskRun {
 impl MaskRun {
     const PROOF: u8 = 4;
 
-    /// Whether the next frame has another key than the one before, as one that is not masked has too.
-    pub(super) fn is_fresh(&mut self, header: &Header) -> bool {
-        let Some(key) = header.mask else { return true };
-        if self.frames < Self::PROOF {
-            self.frames = 0;
-        }
-        std::mem::replace(&mut self.key, key) != key
-    }
-
     /// The next frame. Tells `broken` once, at the frame that proves it. What masks nothing does not count.
     pub(super) fn next(&mut self, header: &Header, mut broken: impl FnMut(Rule, String)) {
         let Some(key) = header.mask.filter(|_| header.payload > 0 && self.frames < Self::PROOF) else { return };

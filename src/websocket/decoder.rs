@@ -11,6 +11,9 @@
 //!
 //! A gap inside a payload is stepped over with the header's length: the message is no longer whole, but the place in the
 //! stream stays known.
+//!
+//! A place that was searched for may be wrong, however unlikely that is. So from then on a header that breaks a rule says
+//! that it was, not that the sender broke the rule; and a Close frame is told once nothing has followed it.
 
 use crate::flow::Role;
 use crate::limits;
@@ -88,13 +91,25 @@ pub struct Decoder<M> {
     /// No message was begun since the place in the stream was found again: continuation frames may be of one that was
     /// begun before.
     resumed: bool,
-    /// Frames that must break no rule before the place that was found again is taken for proved. Until then a breach
-    /// rather shows that it is the wrong place.
+    /// The place in the stream was searched for once.
+    searched: bool,
+    /// Frames since then that must fit before what a text holds is told.
     unproved: u8,
     masks: MaskRun,
+    /// A Close frame at a place that was searched for: it is told at the end, if nothing follows it.
+    last_close: Option<Box<LastClose<M>>>,
 }
 
-/// How many those are: each is believable by chance about once in 32 times.
+#[derive(Debug)]
+struct LastClose<M> {
+    body: Vec<u8>,
+    length: u64,
+    /// Stream offset just after it, and the mark of its last byte.
+    end: u64,
+    mark: M,
+}
+
+/// How many those are: random bytes go on like a frame about once in 32 times.
 const PROVING_FRAMES: u8 = 4;
 
 #[derive(Debug)]
@@ -160,8 +175,10 @@ impl<M: Copy> Decoder<M> {
             payload_bytes: 0,
             closed: false,
             resumed: false,
+            searched: false,
             unproved: 0,
             masks: MaskRun::default(),
+            last_close: None,
         }
     }
 
@@ -180,13 +197,13 @@ impl<M: Copy> Decoder<M> {
     /// The same, but where a frame begins is not known and must be looked for.
     #[must_use]
     pub fn lost(sender: Role, extensions: Extensions, offset: u64) -> Self {
-        Self { offset, ..Self::searching(sender, extensions, Search::after_gap(extensions)) }
+        Self { offset, ..Self::searching(sender, extensions, Search::after_gap(sender, extensions, offset)) }
     }
 
     /// The same, with a search that has begun already.
     #[must_use]
     pub fn searching(sender: Role, extensions: Extensions, search: Search<M>) -> Self {
-        let mut decoder = Self::new(sender, extensions, 0);
+        let mut decoder = Self::new(sender, extensions, search.position());
         decoder.state = State::Lost(Box::new(search));
         decoder.inflation.lose();
         decoder
@@ -196,17 +213,20 @@ impl<M: Copy> Decoder<M> {
     pub fn resume(&mut self, found: Found<M>, visitor: &mut impl Visitor<M>) {
         self.offset = found.offset;
         self.state = State::Header(PartialHeader::default());
-        self.resumed = true;
-        self.unproved = PROVING_FRAMES;
+        (self.resumed, self.searched, self.unproved) = (true, true, PROVING_FRAMES);
         for (segment, mark) in found.segments {
             self.feed(&segment, mark, visitor);
         }
     }
 
-    /// Whether the place in the stream is not known, so that frames may have gone by unseen.
+    /// Whether the place in the stream is not known, so that frames may have gone by unseen. Behind a Close frame there are
+    /// none.
     #[must_use]
-    pub const fn is_lost(&self) -> bool {
-        matches!(self.state, State::Lost(_))
+    pub fn is_lost(&self) -> bool {
+        match &self.state {
+            State::Lost(search) => search.close_at_end().is_none(),
+            State::Header(_) | State::Payload(_) | State::Over => false,
+        }
     }
 
     /// Stream offset of the next byte.
@@ -217,13 +237,13 @@ impl<M: Copy> Decoder<M> {
 
     /// Stream offset from which on frames may have gone by unseen; `None` while the place in the stream is known.
     #[must_use]
-    pub const fn lost_since(&self) -> Option<u64> {
+    pub fn lost_since(&self) -> Option<u64> {
         if self.is_lost() { Some(self.lost_since) } else { None }
     }
 
     /// What comes next lies at stream offset `offset`. It is told to a decoder that was made without knowing.
-    pub const fn seek(&mut self, offset: u64) {
-        if self.is_lost() {
+    pub fn seek(&mut self, offset: u64) {
+        if matches!(self.state, State::Lost(_)) {
             self.offset = offset;
         }
     }
@@ -236,7 +256,7 @@ impl<M: Copy> Decoder<M> {
             let used = match &mut self.state {
                 State::Header(_) => self.read_header(rest, mark, visitor),
                 State::Payload(_) => self.read_payload(rest, mark, visitor),
-                State::Lost(_) => self.search(rest, mark, visitor),
+                State::Lost(_) => self.search(rest, rest.len() == bytes.len(), mark, visitor),
                 State::Over => {
                     self.offset += rest.len() as u64;
                     return;
@@ -269,9 +289,11 @@ impl<M: Copy> Decoder<M> {
                 self.offset += length;
                 self.lose_sync(since, mark, visitor);
             }
-            State::Lost(_) => {
+            State::Lost(search) => {
                 self.offset += length;
-                self.lose_sync(self.lost_since, mark, visitor);
+                if let Some(found) = search.gap(length) {
+                    self.resume(found, visitor);
+                }
             }
             State::Over => self.offset += length,
         }
@@ -292,8 +314,17 @@ impl<M: Copy> Decoder<M> {
 
     /// The stream ends here, or the capture does.
     pub fn end(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
+        if let State::Lost(search) = &self.state
+            && let Some(found) = search.close_at_end()
+        {
+            self.resume(found, visitor);
+        }
         self.tell_partial_close(mark, visitor);
         self.abandon_message(mark, visitor);
+        if let Some(close) = self.last_close.take() {
+            self.closed = true;
+            visitor.event(close.end, close.mark, Event::Close(CloseBody::parse(&close.body, close.length)));
+        }
         self.state = State::Over;
     }
 
@@ -320,7 +351,7 @@ impl<M: Copy> Decoder<M> {
 
     /// A frame begins with `bytes`, at the current offset.
     fn check_first_byte(&self, bytes: &[u8], mark: M, visitor: &mut impl Visitor<M>) {
-        let Some(first) = bytes.first().filter(|_| self.unproved == 0) else { return };
+        let Some(first) = bytes.first().filter(|_| !self.searched) else { return };
         conformance::check_first_byte(*first, &self.place(), |rule, detail| {
             visitor.event(self.offset + 1, mark, Event::Violation { rule, detail });
         });
@@ -338,32 +369,19 @@ impl<M: Copy> Decoder<M> {
 
     fn begin_frame(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
         let (offset, place) = (self.offset, self.place());
-        if self.unproved > 0 {
-            return self.prove(header, &place, mark, visitor);
-        }
-        let mut broken = |rule, detail| visitor.event(offset, mark, Event::Violation { rule, detail });
-        conformance::check(header, &place, &mut broken);
-        self.masks.next(header, broken);
-        self.follow(header, mark, visitor);
-    }
-
-    /// A frame shortly after the place was found again.
-    fn prove(&mut self, header: &Header, place: &Place, mark: M, visitor: &mut impl Visitor<M>) {
-        if !conformance::is_frame(header, place) {
-            self.message = None;
-            return self.lose_sync(self.offset, mark, visitor);
-        }
-        if conformance::is_in_order(header, place) {
-            // Periodic data looks like one frame again and again, masked with the same key.
-            self.unproved -= u8::from(self.masks.is_fresh(header));
+        if self.searched {
+            if !self.fits(header, &place) {
+                // What was found was no frame, and nothing of it is to be told.
+                self.message = None;
+                self.lose_sync(self.offset, mark, visitor);
+                return;
+            }
+            self.unproved = self.unproved.saturating_sub(1);
         } else {
-            // What was taken for an open message, or for a Close frame, was none.
-            self.message = None;
+            let mut broken = |rule, detail| visitor.event(offset, mark, Event::Violation { rule, detail });
+            conformance::check(header, &place, &mut broken);
+            self.masks.next(header, broken);
         }
-        self.follow(header, mark, visitor);
-    }
-
-    fn follow(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
         if !header.has_sound_length() {
             // The frame has no end, but its sender may go on as if it had.
             self.lose_sync(self.offset, mark, visitor);
@@ -390,13 +408,19 @@ impl<M: Copy> Decoder<M> {
         self.end_payload_if_over(mark, visitor);
     }
 
+    /// Whether a frame may follow what went before, at a place that was searched for.
+    fn fits(&self, header: &Header, place: &Place) -> bool {
+        self.last_close.is_none() && conformance::is_frame(header, place) && conformance::is_in_order(header, place)
+    }
+
     fn begin_message(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
         self.resumed = false;
         self.abandon_message(mark, visitor);
         let text = header.opcode == Opcode::Text;
         // A reserved bit says that the payload is not what it seems, whether or not that was agreed upon.
         let compressed = self.extensions.deflate.is_some() && header.reserved == RSV1;
-        let checked = text && (header.reserved == 0 || compressed) && !self.extensions.unknown;
+        let sound = (header.reserved == 0 || compressed) && !self.extensions.unknown;
+        let checked = text && sound && self.unproved == 0;
         self.message = Some(Message::new(self.messages, self.offset, text, checked));
         self.messages += 1;
     }
@@ -516,6 +540,10 @@ impl<M: Copy> Decoder<M> {
     }
 
     fn tell_close(&mut self, body: &[u8], length: u64, mark: M, visitor: &mut impl Visitor<M>) {
+        if self.searched {
+            self.last_close = Some(Box::new(LastClose { body: body.to_vec(), length, end: self.offset, mark }));
+            return;
+        }
         self.closed = true;
         visitor.event(self.offset, mark, Event::Close(CloseBody::parse(body, length)));
     }
@@ -549,20 +577,17 @@ impl<M: Copy> Decoder<M> {
         self.abandon_message(mark, visitor);
         self.inflation.lose();
         self.lost_since = since;
-        if !matches!(self.state, State::Lost(_)) {
-            self.state = State::Lost(Box::new(Search::after_gap(self.extensions)));
-        }
-        if let State::Lost(search) = &mut self.state {
-            search.gap();
-        }
+        // More was sent behind it.
+        self.last_close = None;
+        self.state = State::Lost(Box::new(Search::after_gap(self.sender, self.extensions, self.offset)));
     }
 
-    /// Looks for the next believable frame: how many bytes were used.
-    fn search(&mut self, bytes: &[u8], mark: M, visitor: &mut impl Visitor<M>) -> usize {
+    /// Looks for the next believable frame in bytes that are `whole` segment or the rest of one: how many were used.
+    fn search(&mut self, bytes: &[u8], whole: bool, mark: M, visitor: &mut impl Visitor<M>) -> usize {
         let State::Lost(search) = &mut self.state else { return 0 };
         let start = self.offset;
         self.offset += bytes.len() as u64;
-        if let Some(found) = search.segment(bytes, start, mark, Some(self.sender)) {
+        if let Some(found) = search.segment(bytes, start, mark, whole) {
             self.resume(found, visitor);
         }
         bytes.len()
@@ -880,6 +905,47 @@ mod tests {
     fn close_that_is_followed_by_more_is_not_believed_after_a_gap() {
         let several = b"\x88\x02\x03\xe8".repeat(25);
         assert_eq!(server().gap(9).bytes(&several).bytes(&several).end(), [""; 0]);
+    }
+
+    #[test]
+    fn close_that_was_searched_for_is_not_told_if_anything_follows() {
+        let close = frame(SERVER, 0x88, b"\x03\xe8done");
+        assert_eq!(server().gap(9).bytes(&close).gap(1).end(), [""; 0]);
+        let feed = server().gap(9).bytes(&close).bytes(b"more of the message that it is part of");
+        assert_eq!(feed.end(), [""; 0]);
+    }
+
+    #[test]
+    fn close_behind_other_data_is_found_after_a_gap() {
+        let segment = [&b"the rest of a message"[..], &frame(SERVER, 0x88, b"\x03\xe8done")].concat();
+        let feed = server().gap(9).bytes(segment);
+        assert!(!feed.decoder.is_lost());
+        assert_eq!(feed.end(), ["38 close 1000 done of 6"]);
+    }
+
+    #[test]
+    fn gap_in_a_header_loses_the_place_only() {
+        let close = frame(CLIENT, 0x88, b"\x03\xe8done");
+        for length in 1..14 {
+            let whole = frame(CLIENT, 0x82, &[0; 70_000]);
+            let feed = client().bytes(&whole[..length]).gap(70_014 - length as u64).bytes(&close);
+            assert_eq!(feed.end(), ["70026 close 1000 done of 6"], "{length} bytes of the header");
+        }
+    }
+
+    #[test]
+    fn gap_over_whole_frames_that_ends_where_one_begins_hides_only_those() {
+        let text = frame(SERVER, 0x81, b"and a text that is long enough");
+        let feed = server().bytes(frame(SERVER, 0x81, b"one")).gap(500).bytes(&text).bytes(&text);
+        let end = 5 + 500 + 32;
+        assert_eq!(feed.end(), ["5 text", &format!("{end} text"), &format!("{} text", end + 32)]);
+    }
+
+    #[test]
+    fn header_that_breaks_a_rule_where_the_place_was_searched_for_is_no_violation() {
+        let text = frame(SERVER, 0x81, b"and a text that is long enough");
+        let feed = server().gap(50).bytes(&text).bytes(&text).bytes(b"\xff\x01no frame").bytes(&text).bytes(&text);
+        assert_eq!(feed.end().iter().filter(|line| line.ends_with("text")).count(), 4);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use wsautopsy::connection::Handshake;
 
-use crate::builder::{BINARY, Capture, Conversation, TEXT, frame};
+use crate::builder::{BINARY, Capture, Conversation, TEXT, frame, input};
+use crate::impaired::{Damage, Figures, Plan, make, score};
 use crate::{CLIENT, SERVER, analysis, closes, only, verdict, violations};
 
 /// Frames of text in segments of their own from packet 6 on, then both Close frames.
@@ -159,12 +160,76 @@ fn filling_bytes_are_no_frames() {
 
 #[test]
 fn equal_messages_are_found_without_their_handshake() {
-    let tick = |chat: Conversation, _| chat.text(SERVER, "tick");
+    let tick = |chat: Conversation, _| chat.text(SERVER, "tick").text(CLIENT, "tock");
     let found = only(&Capture::of((0..20).fold(Conversation::new(), tick).close(SERVER, 1001, "").fins(SERVER)));
     assert_eq!((found.handshake, closes(&found)), (Handshake::Missing, vec!["server first 1001".to_owned()]));
     // Several in each segment.
     let ticks = frame(SERVER, TEXT, b"tick").repeat(5);
-    let conversation = (0..20).fold(Conversation::new(), |chat, _| chat.server(&ticks));
+    let conversation = (0..20).fold(Conversation::new(), |chat, _| chat.server(&ticks).text(CLIENT, "tock"));
     let found = only(&Capture::of(conversation.close(SERVER, 1001, "").fins(SERVER)));
     assert_eq!((found.handshake, closes(&found)), (Handshake::Missing, vec!["server first 1001".to_owned()]));
+}
+
+/// What is found in captures of 1500 connections, each with its own seed, and everything that went wrong.
+fn figures(damage: Damage, seeds: std::ops::Range<u64>) -> (Figures, Vec<String>) {
+    let (mut sum, mut wrong) = (Figures::default(), Vec::new());
+    for seed in seeds {
+        let impaired = make(&Plan { connections: 1500, damage, seed });
+        let analysis = crate::analysis_of(vec![input("impaired.pcap", impaired.pcap.clone())]);
+        sum += score(&analysis, &impaired, &mut |text| wrong.push(format!("seed {seed}: {text}")));
+    }
+    (sum, wrong)
+}
+
+/// Whether `part` is at least so many of 10,000 parts of `whole`.
+fn at_least(part: u64, parts: u64, whole: u64) -> bool {
+    whole > 0 && part * 10_000 >= whole * parts
+}
+
+/// Every reported row is real, and so many Close frames of 10,000 that survive are found.
+#[track_caller]
+fn assert_found(damage: Damage, seeds: std::ops::Range<u64>, parts: u64) -> Figures {
+    let (figures, wrong) = figures(damage, seeds);
+    assert!(figures.surviving > 1500, "{figures:?}");
+    assert!(at_least(figures.found, parts, figures.surviving), "{figures:#?} {wrong:#?}");
+    assert_eq!(figures.real, figures.reported, "{wrong:#?}");
+    assert_eq!(figures.invalid_real, figures.invalid_reported, "{wrong:#?}");
+    assert_eq!((figures.connections_false, figures.violations), (0, 0), "{wrong:#?}");
+    figures
+}
+
+#[test]
+fn everything_is_found_where_nothing_is_missing() {
+    let found = assert_found(Damage::Loss { per_million: 0, burst: 1 }, 1..2, 10_000);
+    assert_eq!((found.invalid_found, found.connections_found), (found.invalid, found.connections));
+}
+
+#[test]
+fn close_frames_are_found_where_one_packet_in_a_thousand_is_missing() {
+    assert_found(Damage::Loss { per_million: 1_000, burst: 1 }, 1..2, 9_990);
+}
+
+#[test]
+fn close_frames_are_found_where_one_packet_in_a_hundred_is_missing() {
+    let found = assert_found(Damage::Loss { per_million: 10_000, burst: 1 }, 1..2, 9_950);
+    assert!(at_least(found.invalid_found, 9_900, found.invalid), "{found:#?}");
+}
+
+#[test]
+fn close_frames_are_found_where_one_packet_in_twenty_is_missing() {
+    let found = assert_found(Damage::Loss { per_million: 50_000, burst: 1 }, 1..2, 9_800);
+    assert!(at_least(found.invalid_found, 9_900, found.invalid), "{found:#?}");
+    assert_found(Damage::Loss { per_million: 50_000, burst: 8 }, 2..3, 9_800);
+}
+
+#[test]
+fn close_frames_are_found_where_packets_are_cut() {
+    assert_found(Damage::SnapLength(128), 1..2, 9_990);
+}
+
+#[test]
+fn connections_without_handshake_are_found() {
+    let found = assert_found(Damage::MidStream, 1..2, 9_500);
+    assert!(found.connections > 500, "{found:#?}");
+    assert!(at_least(found.connections_found, 9_900, found.connections), "{found:#?}");
 }
