@@ -5,6 +5,7 @@ use crate::limits;
 use crate::tcp::Arrival;
 use crate::websocket::{Event, InvalidText, Rule, TextCheck, Visitor};
 
+use super::activity::Activity;
 use super::closing::{Closing, SeenClose};
 use super::record::{CloseFrame, InvalidUtf8, Position, TextLocation, Violation};
 
@@ -12,6 +13,7 @@ use super::record::{CloseFrame, InvalidUtf8, Position, TextLocation, Violation};
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) closing: Closing,
+    pub(super) activity: Activity,
     pub(super) close_frames: Vec<CloseFrame>,
     pub(super) invalid_utf8: Vec<InvalidUtf8>,
     pub(super) invalid_utf8_count: u64,
@@ -89,6 +91,11 @@ impl Visitor<Arrival> for OfSender<'_> {
     fn event(&mut self, end: u64, at: Arrival, event: Event<'_, Arrival>) {
         let (findings, sender) = (&mut *self.findings, self.sender);
         match event {
+            Event::DataFrame { text, first, bytes } => {
+                findings.activity.data_frame(sender, end, &at, (text, first, bytes));
+            }
+            Event::Ping => findings.activity.ping(sender, &at),
+            Event::Pong => findings.activity.pong(sender),
             Event::Message { .. } => *findings.messages.get_mut(sender) += 1,
             Event::Undecodable => findings.undecodable_messages += 1,
             Event::Violation { rule, detail } => findings.violation(sender, &at, rule, detail),
@@ -96,6 +103,7 @@ impl Visitor<Arrival> for OfSender<'_> {
                 findings.invalid(sender, TextLocation::TextMessage(message), bytes, fault);
             }
             Event::Close(body) => {
+                findings.activity.close(sender, &at);
                 findings.closing.close(SeenClose {
                     sender,
                     code: body.code,

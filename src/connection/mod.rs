@@ -10,13 +10,19 @@
 //!      └── CONNECT ─────┘     └── refused ──▶ record, and goes on
 //! ```
 
+mod activity;
+mod cause;
 mod closing;
 mod findings;
 mod negotiation;
 mod probe;
+mod rate;
 mod record;
 mod session;
 
+pub use activity::{Activity, Conduct, SeenMessage};
+pub use cause::{Cause, CauseKind};
+pub use rate::Rate;
 pub use record::*;
 
 use crate::flow::Direction;

@@ -4,6 +4,7 @@ use crate::flow::{Direction, PerRole, Role};
 use crate::tcp::{Arrival, FlowStart, FlowSummary};
 use crate::websocket::{Decoder, Found, Rule};
 
+use super::activity::Activity;
 use super::closing::{self, Circumstances};
 use super::findings::Findings;
 use super::record::{ConnectionRecord, Handshake, RequestFacts, ResponseFacts, Verdict};
@@ -51,6 +52,8 @@ impl Opening {
             messages: PerRole::default(),
             payload_bytes: PerRole::default(),
             verdict,
+            cause: None,
+            activity: None,
             close_frames: Vec::new(),
             invalid_utf8: Vec::new(),
             invalid_utf8_count: 0,
@@ -97,6 +100,7 @@ impl Session {
 
     pub(super) fn data(&mut self, from: Direction, bytes: &[u8], at: &Arrival) {
         let sender = self.opening.role_of(from);
+        self.findings.activity.bytes(sender, at.time);
         self.decoders.get_mut(sender).feed(bytes, *at, &mut self.findings.of(sender));
     }
 
@@ -109,11 +113,25 @@ impl Session {
     pub(super) fn gap(&mut self, from: Direction, length: u64, at: &Arrival) {
         let sender = self.opening.role_of(from);
         self.decoders.get_mut(sender).gap(length, *at, &mut self.findings.of(sender));
+        self.findings.activity.gap(sender, self.decoders.get(sender).is_lost());
     }
 
     /// `sender` broke a rule that no frame shows.
     pub(super) fn violation(&mut self, from: Direction, at: &Arrival, rule: Rule, detail: impl Into<Box<str>>) {
         self.findings.violation(self.opening.role_of(from), at, rule, detail);
+    }
+
+    /// What the ends did, with what TCP and the handshake add to it.
+    fn evidence(&mut self, summary: &FlowSummary) -> Activity {
+        let mut activity = std::mem::take(&mut self.findings.activity);
+        activity.handshake_packet = self.opening.established.map(|at| at.packet);
+        activity.end_packet = summary.end.map(|end| end.packet);
+        for (direction, repetitions) in [Direction::FromLow, Direction::FromHigh].into_iter().zip(summary.repetitions) {
+            let conduct = activity.ends.get_mut(self.opening.role_of(direction));
+            conduct.repetitions = repetitions;
+            conduct.lost |= self.opening.handshake == Handshake::Missing;
+        }
+        activity
     }
 
     /// The connection is over; `missed` counts the bytes that the TCP connection lacks.
@@ -128,10 +146,12 @@ impl Session {
         let verdict = self.findings.closing.verdict(&self.opening.circumstances(summary, unknown_tail));
         let missed_bytes = missed - self.opening.missed_before;
         let seen_whole = self.opening.handshake != Handshake::Missing && missed_bytes == 0;
+        let activity = self.evidence(summary);
         let findings = self.findings;
         let mut record = self.opening.record(start, verdict);
         record.last_packet = summary.last_packet;
         record.ended_at = summary.end.map(|end| end.time).or(findings.closing.closed_at().map(|at| at.time));
+        record.activity = Some(Box::new(activity));
         record.messages = findings.messages;
         record.payload_bytes =
             PerRole { client: self.decoders.client.payload_bytes(), server: self.decoders.server.payload_bytes() };

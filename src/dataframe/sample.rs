@@ -40,6 +40,8 @@ impl ConnectionBuilder {
             messages: PerRole { client: 3, server: 4 },
             payload_bytes: PerRole { client: 30, server: 40 },
             verdict: Verdict::default(),
+            cause: None,
+            activity: None,
             close_frames: Vec::new(),
             invalid_utf8: Vec::new(),
             invalid_utf8_count: 0,

@@ -66,11 +66,35 @@ pub struct FlowEnd {
     pub time: Timestamp,
 }
 
+/// What one end repeated while the other sent nothing at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repetitions {
+    /// Segments and keep-alives that it repeated since the other end was last heard of.
+    pub count: u8,
+    /// When the first of them was captured.
+    pub first: Timestamp,
+    /// When the last of them was captured.
+    pub last: Timestamp,
+}
+
+impl Repetitions {
+    /// One more at `time`.
+    const fn add(&mut self, time: Timestamp) {
+        if self.count == 0 {
+            self.first = time;
+        }
+        self.count = self.count.saturating_add(1);
+        self.last = time;
+    }
+}
+
 /// What the tracker knows of a connection when it is over, or when the capture is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowSummary {
     /// The first FIN or RST; `None` if the connection's end is not in the capture.
     pub end: Option<FlowEnd>,
+    /// What each end repeated to no answer: from the low end, from the high end.
+    pub repetitions: [Repetitions; 2],
     /// The last packet of the connection.
     pub last_packet: PacketId,
     /// When that was captured.

@@ -24,7 +24,8 @@ use crate::packet::{Flags, Quoted, Segment};
 
 use super::checksum::{Experience, checksum};
 use super::{
-    Application, Arrival, EndKind, FlowEnd, FlowStart, FlowSummary, Interest, Reassembler, SequenceNumber, Sink,
+    Application, Arrival, EndKind, FlowEnd, FlowStart, FlowSummary, Interest, Reassembler, Repetitions,
+    SequenceNumber, Sink,
 };
 
 /// The connections of one shard, each with its application.
@@ -68,6 +69,7 @@ enum State<A> {
 
 struct Live<A> {
     directions: [Reassembler; 2],
+    repetitions: [Repetitions; 2],
     listener: Listener<A>,
 }
 
@@ -436,6 +438,7 @@ impl<A: Application> Flow<A> {
             |initial: Option<SequenceNumber>| Reassembler::new(initial.unwrap_or_default().plus(1), !syn_seen);
         self.state = State::Live(Box::new(Live {
             directions: self.initial.map(reassembler),
+            repetitions: [Repetitions::default(); 2],
             listener: Listener { application: A::new(&self.start), interest: Interest::Keep },
         }));
     }
@@ -444,7 +447,13 @@ impl<A: Application> Flow<A> {
     fn close(&mut self, output: &mut A::Output) {
         let state = std::mem::replace(&mut self.state, State::Finished);
         if let State::Live(live) = state {
-            live.finish(&FlowSummary { end: self.end, last_packet: self.last, last_time: self.last_time }, output);
+            let summary = FlowSummary {
+                end: self.end,
+                repetitions: live.repetitions,
+                last_packet: self.last,
+                last_time: self.last_time,
+            };
+            live.finish(&summary, output);
         }
     }
 
@@ -462,6 +471,7 @@ impl<A: Application> Live<A> {
         time: Timestamp,
         output: &mut A::Output,
     ) {
+        self.note_repetition(segment, payload.len(), time);
         let [low, high] = &mut self.directions;
         let (own, peer) = match segment.direction {
             Direction::FromLow => (low, high),
@@ -482,6 +492,16 @@ impl<A: Application> Live<A> {
         let first = SequenceNumber(segment.sequence).plus(u32::from(segment.flags.has(Flags::SYN)));
         let mut sink = self.listener.sink(segment.direction, output);
         own.segment(first, payload, segment.cut, fin, &at, &mut sink);
+    }
+
+    /// Whoever sends anything is there; whoever repeats itself was not answered yet.
+    fn note_repetition(&mut self, segment: &Segment, length: usize, time: Timestamp) {
+        let this = index(segment.direction);
+        self.repetitions[1 - this].count = 0;
+        let plain = !(segment.flags.has(Flags::SYN) || segment.flags.has(Flags::FIN) || segment.flags.has(Flags::RST));
+        if plain && self.directions[this].is_repetition(SequenceNumber(segment.sequence), length) {
+            self.repetitions[this].add(time);
+        }
     }
 
     fn finish(mut self, summary: &FlowSummary, output: &mut A::Output) {

@@ -27,6 +27,19 @@ use super::utf8::{InvalidText, TextCheck};
 /// What a [`Decoder`] finds.
 #[derive(Debug)]
 pub enum Event<'a, M> {
+    /// A frame of a text or binary message begins: its header was read.
+    DataFrame {
+        /// Whether the message is text.
+        text: bool,
+        /// Whether it is the first frame of the message.
+        first: bool,
+        /// Payload bytes that its frames have announced so far, as on the wire, this one included.
+        bytes: u64,
+    },
+    /// A Ping frame begins.
+    Ping,
+    /// A Pong frame begins.
+    Pong,
     /// A text or binary message ended.
     Message {
         /// Whether it is text.
@@ -261,6 +274,7 @@ impl<M: Copy> Decoder<M> {
         conformance::check(header, &place, |rule, detail| {
             visitor.event(self.offset, mark, Event::Violation { rule, detail });
         });
+        self.tell_frame(header, mark, visitor);
         if !header.has_sound_length() {
             // The frame has no end, but its sender may go on as if it had.
             self.lose_sync(mark, visitor);
@@ -281,6 +295,24 @@ impl<M: Copy> Decoder<M> {
         };
         self.state = State::Payload(Payload { left: header.payload, length: header.payload, mask: header.mask, kind });
         self.end_payload_if_over(mark, visitor);
+    }
+
+    /// Tells of a frame by its header alone, because its payload may never come.
+    fn tell_frame(&self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
+        let open = self.message.as_ref();
+        let event = match header.opcode {
+            Opcode::Text => Event::DataFrame { text: true, first: true, bytes: header.payload },
+            Opcode::Binary => Event::DataFrame { text: false, first: true, bytes: header.payload },
+            Opcode::Continuation => {
+                let Some(message) = open else { return };
+                let bytes = message.bytes.saturating_add(header.payload);
+                Event::DataFrame { text: message.text, first: false, bytes }
+            }
+            Opcode::Ping => Event::Ping,
+            Opcode::Pong => Event::Pong,
+            Opcode::Close | Opcode::Reserved(_) => return,
+        };
+        visitor.event(self.offset, mark, event);
     }
 
     fn begin_message(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
@@ -438,6 +470,7 @@ mod tests {
     impl Visitor<u64> for Log {
         fn event(&mut self, end: u64, _: u64, event: Event<'_, u64>) {
             let told = match event {
+                Event::DataFrame { .. } | Event::Ping | Event::Pong => return,
                 Event::Message { text: true } => "text".to_owned(),
                 Event::Message { text: false } => "binary".to_owned(),
                 Event::Undecodable => "undecodable".to_owned(),

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 const SHARED: [&str; 4] = ["error", "flow", "limits", "close_code"];
 
 /// The pipeline: a module may use what stands before it.
-const PIPELINE: [&str; 9] =
-    ["capture", "packet", "tcp", "http", "websocket", "connection", "analyze", "dataframe", "report"];
+const PIPELINE: [&str; 10] =
+    ["capture", "packet", "tcp", "http", "websocket", "connection", "cause", "analyze", "dataframe", "report"];
 
 /// Libraries with one user each.
 const LIBRARIES: [(&str, &[&str]); 5] = [
@@ -167,7 +167,7 @@ fn every_module_has_its_place() {
 
 #[test]
 fn protocol_modules_do_no_io() {
-    let sans_io = ["packet", "tcp", "http", "websocket", "connection", "close_code", "flow"];
+    let sans_io = ["packet", "tcp", "http", "websocket", "connection", "cause", "close_code", "flow"];
     for source in sources().iter().filter(|source| sans_io.contains(&source.module())) {
         for forbidden in
             ["std::fs", "std::io", "std::time::Instant", "SystemTime", "std::thread", "println!", "anstyle"]
