@@ -72,7 +72,7 @@ impl Ages {
         for silent in &silents {
             groups.entry((silent.record.server, silent.by == Role::Client)).or_default().push(*silent);
         }
-        let mut regular = of_legs(&silents);
+        let mut regular = of_legs(&silents, &abnormal_ends(records));
         for group in groups.values_mut() {
             group.sort_by(|one, other| one.age.total_cmp(&other.age));
             let alike = group.iter().enumerate().filter(|(index, _)| is_regular(group, *index));
@@ -112,12 +112,24 @@ fn silent(record: &ConnectionRecord) -> Option<Silent<'_>> {
     (age >= LEAST_MILLIS).then_some(Silent { record, age, end: end.as_nanos() as f64 / 1e6, by })
 }
 
+/// When connections ended without a Close frame, silent or not, in order.
+fn abnormal_ends(records: &[ConnectionRecord]) -> Vec<f64> {
+    let abnormal = records.iter().filter(|record| record.verdict.close_code == Some(CloseCode::ABNORMAL));
+    let mut ends: Vec<f64> = abnormal.filter_map(|record| Some(record.ended_at?.as_nanos() as f64 / 1e6)).collect();
+    ends.sort_by(f64::total_cmp);
+    ends
+}
+
 /// The legs of connections that a proxy ended on both sides at once, and nothing else with them.
-fn of_legs<'a>(silents: &[Silent<'a>]) -> Vec<Silent<'a>> {
+fn of_legs<'a>(silents: &[Silent<'a>], ends: &[f64]) -> Vec<Silent<'a>> {
     let mut silents = silents.to_vec();
     silents.sort_by(|one, other| one.end.total_cmp(&other.end));
     let moments = silents.chunk_by(|one, next| next.end - one.end <= APART_MILLIS);
-    let pairs = moments.filter(|moment| matches!(moment, [one, other] if are_legs(one, other)));
+    let alone = |end: f64| {
+        let position = |time: f64| ends.partition_point(|other| *other < time);
+        position(end + APART_MILLIS) - position(end - APART_MILLIS) <= 2
+    };
+    let pairs = moments.filter(|moment| matches!(moment, [one, other] if are_legs(one, other) && alone(one.end)));
     pairs.flatten().copied().collect()
 }
 
@@ -127,7 +139,8 @@ fn are_legs(one: &Silent<'_>, other: &Silent<'_>) -> bool {
     let middle = front.by == Role::Server && back.by == Role::Client;
     let target = front.record.request.path.as_ref();
     let same = target.is_some() && target == back.record.request.path.as_ref();
-    let began = front.record.opened_at <= back.record.opened_at && back.record.established_at <= front.record.established_at;
+    let began =
+        front.record.opened_at <= back.record.opened_at && back.record.established_at <= front.record.established_at;
     let at_once = (front.age - back.age).abs() <= TOLERANCE_MILLIS && (front.end - back.end).abs() <= TOLERANCE_MILLIS;
     let whole = (back.age - (back.age / 1000.0).round() * 1000.0).abs() <= tolerance(back.age).min(WHOLE_MILLIS);
     middle && same && began && at_once && whole

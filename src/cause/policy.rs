@@ -63,7 +63,10 @@ fn comes_first(case: &Case<'_>) -> bool {
     match peer.messages {
         0 => true,
         // Who has talked for a while was known already.
-        1 => case.own().messages <= 1 && peer.last_message.is_some_and(|first| case.millis_since(first.time) <= ANSWER_MILLIS),
+        1 => {
+            case.own().messages <= 1
+                && peer.last_message.is_some_and(|first| case.millis_since(first.time) <= ANSWER_MILLIS)
+        }
         _ => false,
     }
 }

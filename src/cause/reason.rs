@@ -28,8 +28,18 @@ impl Reason {
 
     /// It is about who the peer is: `authentication failed`, `token expired`, `invalid API key`.
     pub(super) fn is_about_identity(&self) -> bool {
-        self.has(&["authenti", "authoriz", "authoris", "unauth", "token", "jwt", "login", "credential", "password", "apikey"])
-            || self.0.iter().any(|word| word == "auth" || word == "oauth")
+        self.has(&[
+            "authenti",
+            "authoriz",
+            "authoris",
+            "unauth",
+            "token",
+            "jwt",
+            "login",
+            "credential",
+            "password",
+            "apikey",
+        ]) || self.0.iter().any(|word| word == "auth" || word == "oauth")
             || self.has_pair("api", "key")
             || self.has_pair("log", "in")
             || self.has_pair("signed", "in")
@@ -43,7 +53,10 @@ impl Reason {
         // How many connections there may be is not about what this one sent.
         let connections = self.has(&["connection", "session", "user", "client", "tab"]);
         let rate = self.0.iter().any(|word| word == "rate" || word == "ratelimit" || word == "ratelimited");
-        (rate || self.has(&["throttl", "flood", "spam"]) || self.has_pair("slow", "down") || self.has_pair("too", "fast"))
+        (rate
+            || self.has(&["throttl", "flood", "spam"])
+            || self.has_pair("slow", "down")
+            || self.has_pair("too", "fast"))
             || (!connections && self.has_pair("too", "many"))
     }
 
@@ -78,7 +91,9 @@ mod tests {
             ];
             told.into_iter().filter(|(is, _)| *is).map(|(_, name)| name).collect::<Vec<_>>().join(" ")
         };
-        for text in ["Authentication failed", "token expired", "Unauthorized", "invalid API-key", "auth", "Session expired"] {
+        for text in
+            ["Authentication failed", "token expired", "Unauthorized", "invalid API-key", "auth", "Session expired"]
+        {
             assert_eq!(about(text), "identity", "{text}");
         }
         for text in ["Rate limit exceeded: 5 msg/s", "too many messages", "slow down!", "flooding", "rate-limited"] {
@@ -86,7 +101,9 @@ mod tests {
         }
         assert_eq!(about("keepalive ping timeout"), "pings");
         assert_eq!(about("Connection Idle Timeout"), "idleness");
-        for text in ["", "author banned", "operator said no", "too many connections", "idle hands", "shopping", "\u{fffd}"] {
+        for text in
+            ["", "author banned", "operator said no", "too many connections", "idle hands", "shopping", "\u{fffd}"]
+        {
             assert_eq!(about(text), "", "{text}");
         }
     }

@@ -189,7 +189,8 @@ mod tests {
     #[test]
     fn answers_and_silences_are_counted() {
         let mut activity = Activity::default();
-        for (index, sender) in [Role::Client, Role::Server, Role::Client, Role::Client, Role::Server].iter().enumerate() {
+        for (index, sender) in [Role::Client, Role::Server, Role::Client, Role::Client, Role::Server].iter().enumerate()
+        {
             let time = index as i64 * 100;
             activity.bytes(*sender, at(1, time).time);
             activity.data_frame(*sender, 1, &at(1, time), (true, true, 1));

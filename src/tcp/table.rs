@@ -24,8 +24,8 @@ use crate::packet::{Flags, Quoted, Segment};
 
 use super::checksum::{Experience, checksum};
 use super::{
-    Application, Arrival, EndKind, FlowEnd, FlowStart, FlowSummary, Interest, Reassembler, Repetitions,
-    SequenceNumber, Sink,
+    Application, Arrival, EndKind, FlowEnd, FlowStart, FlowSummary, Interest, Reassembler, Repetitions, SequenceNumber,
+    Sink,
 };
 
 /// The connections of one shard, each with its application.
