@@ -1,6 +1,7 @@
 //! The command line: subcommands, their help, progress and exit codes. The only user of clap and indicatif.
 
 mod analyze;
+mod explain;
 mod progress;
 
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Analyze(analyze::Options),
+    Explain(explain::Options),
 }
 
 /// How a run ended, beyond success and what stopped it.
@@ -35,6 +37,7 @@ enum Outcome {
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let outcome = match arguments.command {
         Command::Analyze(options) => analyze::run(&options),
+        Command::Explain(options) => explain::run(&options),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

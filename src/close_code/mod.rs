@@ -4,6 +4,12 @@
 
 use std::fmt;
 
+mod comparison;
+mod guidance;
+
+pub use comparison::{Comparison, Fact};
+pub use guidance::{Clean, Evidence, Guidance, Retry, Sender, Trouble};
+
 /// A close code: any 16-bit value, because any can be on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(pub u16);
@@ -73,6 +79,20 @@ impl CloseCode {
         })
     }
 
+    /// The code that `text` names: its number, or its registered name in any case, with or without spaces and hyphens.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Ok(number) = text.parse() {
+            return Some(Self(number));
+        }
+        let letters = |name: &str| {
+            let letters = name.chars().filter(char::is_ascii_alphanumeric);
+            letters.map(|letter| letter.to_ascii_lowercase()).collect::<String>()
+        };
+        let wanted = letters(text);
+        (1000..4000).map(Self).find(|code| code.name().is_some_and(|name| letters(name) == wanted))
+    }
+
     /// Whether an endpoint may send it (RFC 6455 section 7.4): not the reserved ones, not those outside every range,
     /// and of 1016 to 2999 none, because a specification must define them first.
     #[must_use]
@@ -115,6 +135,25 @@ mod tests {
                 Kind::Unassigned => code.0 >= 3000,
             };
             assert_eq!(code.may_be_sent(), sendable, "{code}");
+        }
+    }
+
+    #[test]
+    fn codes_are_found_by_number_or_name() {
+        let cases = [
+            ("1007", Some(1007)),
+            ("65535", Some(65_535)),
+            ("Going Away", Some(1001)),
+            ("going-away", Some(1001)),
+            ("tlshandshake", Some(1015)),
+            ("FORBIDDEN", Some(3003)),
+            ("65536", None),
+            ("-1", None),
+            ("", None),
+            ("away", None),
+        ];
+        for (text, code) in cases {
+            assert_eq!(CloseCode::parse(text), code.map(CloseCode), "{text}");
         }
     }
 

@@ -3,6 +3,7 @@
 mod builder;
 mod command_line;
 mod documentation;
+mod explain;
 mod filters;
 mod formats;
 mod handshakes;
