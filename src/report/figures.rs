@@ -54,6 +54,22 @@ pub(super) fn duration(duration: Duration) -> String {
     }
 }
 
+/// Milliseconds, in seconds from one on, and in two units from a minute on.
+pub(super) fn millis(milliseconds: f64) -> String {
+    let milliseconds = milliseconds.max(0.0);
+    if milliseconds < 0.95 {
+        return format!("{milliseconds:.1} ms");
+    }
+    if milliseconds < 999.5 {
+        return format!("{milliseconds:.0} ms");
+    }
+    if milliseconds < 59_950.0 {
+        return format!("{:.1} s", milliseconds / 1000.0);
+    }
+    // Saturates: no time span of a capture comes near.
+    duration(Duration::from_millis(milliseconds as u64))
+}
+
 /// A share from 0 to 1 as a percentage.
 pub(super) fn percent(share: f64) -> String {
     format!("{:.1}%", share * 100.0)
@@ -120,6 +136,12 @@ mod tests {
         let text = |millis| duration(Duration::from_millis(millis));
         assert_eq!([1_500, 59_999, 90_000].map(text), ["1.500 s", "59 s", "1 min 30 s"]);
         assert_eq!([3_660_000, 90_000_000].map(text), ["1 h 1 min", "1 d 1 h"]);
+    }
+
+    #[test]
+    fn milliseconds_are_as_exact_as_people_need() {
+        let texts = [0.2, 12.4, 999.4, 1500.0, 59_940.0, 61_000.0].map(millis);
+        assert_eq!(texts, ["0.2 ms", "12 ms", "999 ms", "1.5 s", "59.9 s", "1 min 1 s"]);
     }
 
     #[test]

@@ -1,0 +1,121 @@
+//! Why connections closed: the most frequent causes, each with one example to look up in Wireshark.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::Style;
+use crate::analyze::Analysis;
+use crate::connection::{Cause, CauseKind, ConnectionRecord, TextLocation};
+use crate::report::figures::{bytes, count, counted, fit, millis, shown};
+
+/// Nothing if no cause is shown.
+pub(super) fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
+    let mut causes = BTreeMap::<&'static str, Vec<&ConnectionRecord>>::new();
+    let mut unknown = 0;
+    for record in analysis.connections.iter().filter(|record| record.verdict.close_code.is_some()) {
+        match record.cause {
+            Some(cause) => causes.entry(cause.kind.name()).or_default().push(record),
+            None => unknown += 1,
+        }
+    }
+    if causes.is_empty() {
+        return Vec::new();
+    }
+    let mut causes: Vec<_> = causes.into_iter().collect();
+    causes.sort_by_key(|(_, records)| Reverse(records.len()));
+    let shown = causes.get(..causes.len().min(TOP)).unwrap_or_default();
+    let name = shown.iter().map(|(name, _)| name.len()).fold(UNKNOWN.len(), usize::max);
+    let mut lines = vec![style.bold(&format!("{:<name$}  closes  for example", "why they closed"))];
+    for (cause, records) in shown {
+        let example = records.first().map_or_else(String::new, |record| example(analysis, record));
+        lines.push(fit(&format!("{cause:<name$}  {:>6}  {example}", count(records.len() as u64)), style.width));
+    }
+    if let Some(rest @ [_, ..]) = causes.get(TOP..) {
+        let closes = rest.iter().map(|(_, records)| records.len() as u64).sum();
+        lines.push(format!("and {} with {}", counted(rest.len() as u64, "other cause"), counted(closes, "close")));
+    }
+    if unknown > 0 {
+        lines.push(format!("{UNKNOWN:<name$}  {:>6}", count(unknown)));
+    }
+    lines
+}
+
+/// Where to look, and what is to be seen there.
+fn example(analysis: &Analysis, record: &ConnectionRecord) -> String {
+    let Some(cause) = record.cause else { return String::new() };
+    let place = place(analysis, record, cause);
+    match detail(record, cause) {
+        Some(detail) => format!("{place}: {detail}"),
+        None => place,
+    }
+}
+
+/// The packet, and the connection in the words of Wireshark's display filter; and the file where there are several.
+fn place(analysis: &Analysis, record: &ConnectionRecord, cause: Cause) -> String {
+    let file = analysis.capture_name(cause.packet).filter(|_| analysis.captures.len() > 1);
+    let file = file.map(|name| format!(" of {}", shown(&tail(name), FILE))).unwrap_or_default();
+    let stream = analysis.tcp_stream(record.conversation).filter(|_| record.conversation.file == cause.packet.file);
+    let stream = stream.map(|stream| format!("tcp.stream eq {stream}, ")).unwrap_or_default();
+    format!("{stream}frame {}{file}", cause.packet.number)
+}
+
+/// The last part of a path.
+fn tail(name: &str) -> String {
+    name.rsplit('/').next().unwrap_or(name).to_owned()
+}
+
+fn detail(record: &ConnectionRecord, cause: Cause) -> Option<String> {
+    match cause.kind {
+        CauseKind::InvalidUtf8 => invalid_text(record, cause),
+        CauseKind::Violation(_) => {
+            let found = record.violations.iter().find(|violation| violation.packet == cause.packet)?;
+            Some(shown(&found.detail, DETAIL))
+        }
+        CauseKind::ServerShutdown { connections } | CauseKind::ServiceRestart { connections } if connections > 1 => {
+            Some(format!("{} at once", count(connections)))
+        }
+        CauseKind::RateLimit { messages } => Some(format!("{} in the last seconds", counted(messages, "message"))),
+        CauseKind::MessageTooBig { bytes: size } => Some(bytes(size)),
+        CauseKind::UnsupportedData { text } => Some(if text { "text" } else { "binary" }.to_owned()),
+        CauseKind::IdleTimeout { after_ms } => Some(format!("after {} of silence", millis(after_ms as f64))),
+        CauseKind::Authentication | CauseKind::Policy | CauseKind::ServerError => {
+            let reason = record.verdict.reason.as_deref().filter(|reason| !reason.is_empty())?;
+            Some(shown(&String::from_utf8_lossy(reason), DETAIL))
+        }
+        CauseKind::Normal
+        | CauseKind::GoingAway
+        | CauseKind::ServerShutdown { .. }
+        | CauseKind::ServiceRestart { .. }
+        | CauseKind::BadCompression
+        | CauseKind::Unproven
+        | CauseKind::Forbidden
+        | CauseKind::MandatoryExtension
+        | CauseKind::ClientError
+        | CauseKind::PingTimeout
+        | CauseKind::Timeout
+        | CauseKind::TryAgainLater
+        | CauseKind::BadGateway
+        | CauseKind::ResetByClient
+        | CauseKind::ResetByServer
+        | CauseKind::ClosedWithoutCloseFrame
+        | CauseKind::PeerVanished => None,
+    }
+}
+
+fn invalid_text(record: &ConnectionRecord, cause: Cause) -> Option<String> {
+    let text = record.invalid_utf8.iter().find(|text| text.packet == cause.packet)?;
+    let TextLocation::TextMessage(number) = text.location else { return None };
+    Some(format!("{}'s message {number}, byte {}", text.sender.name(), count(text.byte_offset)))
+}
+
+/// What closes are called of which the capture does not show the cause.
+const UNKNOWN: &str = "(not shown)";
+
+/// Causes that are shown.
+const TOP: usize = 8;
+
+/// Characters of a file's name.
+const FILE: usize = 20;
+
+/// Characters of what a peer or the decoder said.
+const DETAIL: usize = 40;
