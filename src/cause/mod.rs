@@ -112,6 +112,10 @@ impl<'a> Case<'a> {
     }
 
     fn cause(&self, common: &Common) -> Option<Cause> {
+        // An unseen Close frame of the other end may have been the first.
+        if self.close.is_some() && self.peer().unsure && self.record.verdict.reply_code.is_none() {
+            return None;
+        }
         match self.code.0 {
             1000 => normal::cause(self, &common.habits),
             1001 | 1012 | 1013 | 1014 => departure::cause(self, &common.moments),

@@ -39,20 +39,22 @@ pub(super) struct Moments(HashMap<(Endpoint, PacketId), Moment>);
 
 impl Moments {
     pub(super) fn of(records: &[ConnectionRecord]) -> Self {
-        let mut closes = BTreeMap::<(Endpoint, CloseCode), Vec<(Timestamp, PacketId)>>::new();
-        for (record, (time, packet)) in records.iter().filter_map(|record| Some((record, closed_by_server(record)?))) {
+        let mut closes = BTreeMap::<(Endpoint, CloseCode), Vec<Close>>::new();
+        for (record, close) in records.iter().filter_map(|record| Some((record, Close::of_server(record)?))) {
             let code = record.verdict.close_code.unwrap_or(CloseCode::NO_STATUS);
-            closes.entry((record.server, code)).or_default().push((time, packet));
+            closes.entry((record.server, code)).or_default().push(close);
         }
         let lives = lives(records);
         let mut moments = HashMap::new();
         for ((server, _), mut closes) in closes {
             closes.sort_unstable();
-            for run in closes.chunk_by(|(one, _), (next, _)| next.millis_since(*one) <= MOMENT_MILLIS) {
-                let begin = run.first().map_or_else(Timestamp::default, |(time, _)| *time);
+            for run in closes.chunk_by(|one, next| next.time.millis_since(one.time) <= MOMENT_MILLIS) {
+                let Some(begin) = run.first().map(|close| close.time) else { continue };
+                // Connections that come and go within the run are not told to go together.
+                let together = || run.iter().filter(|close| close.began < begin);
                 let open = lives.get(&server).map_or(0, |lives| lives.open_at(begin));
-                let moment = Moment { connections: run.len() as u64, open };
-                moments.extend(run.iter().map(|(_, packet)| ((server, *packet), moment)));
+                let moment = Moment { connections: together().count() as u64, open };
+                moments.extend(together().map(|close| ((server, close.packet), moment)));
             }
         }
         Self(moments)
@@ -64,11 +66,26 @@ impl Moments {
     }
 }
 
-/// When and in which packet the server sent the first Close frame, if it did.
-fn closed_by_server(record: &ConnectionRecord) -> Option<(Timestamp, PacketId)> {
-    record.verdict.closed_by.filter(|by| *by != ClosedBy::One(Role::Client))?;
-    let first = record.close_frames.iter().find(|frame| frame.position == Position::First)?;
-    (first.sender == Role::Server).then_some((first.time, first.packet))
+/// A first Close frame of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Close {
+    time: Timestamp,
+    packet: PacketId,
+    /// When the connection began.
+    began: Timestamp,
+}
+
+impl Close {
+    fn of_server(record: &ConnectionRecord) -> Option<Self> {
+        record.verdict.closed_by.filter(|by| *by != ClosedBy::One(Role::Client))?;
+        let first = record.close_frames.iter().find(|frame| frame.position == Position::First)?;
+        let by_server = first.sender == Role::Server;
+        by_server.then(|| Self { time: first.time, packet: first.packet, began: began(record) })
+    }
+}
+
+fn began(record: &ConnectionRecord) -> Timestamp {
+    record.established_at.unwrap_or(record.opened_at)
 }
 
 /// When connections of a server began and were over, each in order.
@@ -90,7 +107,7 @@ fn lives(records: &[ConnectionRecord]) -> HashMap<Endpoint, Lives> {
     let mut lives = HashMap::<Endpoint, Lives>::new();
     for record in records.iter().filter(|record| record.activity.is_some()) {
         let server = lives.entry(record.server).or_default();
-        server.began.push(record.established_at.unwrap_or(record.opened_at));
+        server.began.push(began(record));
         let close = record.close_frames.first().map(|frame| frame.time);
         server.over.extend(close.or(record.ended_at));
     }

@@ -39,7 +39,7 @@ pub struct Conduct {
     /// How often a message of it was followed by one of the other end.
     pub answered: u32,
     /// The first of its Pings since the other end's last Pong, if there is one.
-    pub unanswered_ping: Option<Arrival>,
+    pub unanswered_ping: Option<SeenPing>,
     /// When its last byte was captured, whatever it was part of.
     pub last_byte: Option<Timestamp>,
     /// How fast its messages came.
@@ -50,6 +50,17 @@ pub struct Conduct {
     pub holes: bool,
     /// Frame headers of it may be missing, so that frames went by unseen.
     pub lost: bool,
+    /// They may be missing since the last one that was seen: among them a Close frame.
+    pub unsure: bool,
+}
+
+/// A Ping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenPing {
+    /// The packet that holds its header.
+    pub packet: PacketId,
+    /// When that was captured.
+    pub time: Timestamp,
 }
 
 /// A data message, as its frame headers announced it.
@@ -85,6 +96,7 @@ impl Activity {
         }
         let (text, first, bytes) = frame;
         let conduct = self.ends.get_mut(sender);
+        conduct.unsure = false;
         if first {
             conduct.messages = conduct.messages.saturating_add(1);
             conduct.rate.message(at.time);
@@ -104,13 +116,15 @@ impl Activity {
 
     pub(super) fn ping(&mut self, sender: Role, at: &Arrival) {
         if !self.closed {
-            self.ends.get_mut(sender).unanswered_ping.get_or_insert(*at);
+            self.ends.get_mut(sender).unsure = false;
+            self.ends.get_mut(sender).unanswered_ping.get_or_insert(SeenPing { packet: at.packet, time: at.time });
         }
     }
 
     /// A Pong answers every Ping before it: only the latest need be answered (RFC 6455 section 5.5.3).
     pub(super) fn pong(&mut self, sender: Role) {
         if !self.closed {
+            self.ends.get_mut(sender).unsure = false;
             self.ends.get_mut(sender.peer()).unanswered_ping = None;
         }
     }
@@ -126,11 +140,13 @@ impl Activity {
         peer.largest_message = peer.largest_message.filter(|message| message.offset <= received);
     }
 
-    /// Bytes of `sender` are missing; `lost` says that frame headers may be among them.
+    /// Bytes of `sender` are missing; `lost` says that frame headers may be among them. A gap can come to light after the
+    /// Close frame that it came before, so it always counts.
     pub(super) fn gap(&mut self, sender: Role, lost: bool) {
         let conduct = self.ends.get_mut(sender);
         conduct.holes = true;
         conduct.lost |= lost;
+        conduct.unsure |= lost;
     }
 
     /// Milliseconds from the last byte of either end to `end`; `None` if there was none after the handshake.

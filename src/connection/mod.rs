@@ -20,7 +20,7 @@ mod rate;
 mod record;
 mod session;
 
-pub use activity::{Activity, Conduct, SeenMessage};
+pub use activity::{Activity, Conduct, SeenMessage, SeenPing};
 pub use cause::{Cause, CauseKind};
 pub use rate::Rate;
 pub use record::*;

@@ -283,6 +283,7 @@ mod tests {
             ),
             ("close_codes_by_endpoint", "server_ip, server_port, host, path, code, name, connections, share"),
             ("close_codes_over_time", "bucket, code, name, connections"),
+            ("reconnects", "connection, next_connection, client_ip, host, path, close_code, delay_ms"),
             (
                 "captures",
                 "capture, format, packets, bytes, first_packet_at, last_packet_at, link_types, truncated_packets, \

@@ -89,6 +89,16 @@ pub(super) fn shown(text: &str, width: usize) -> String {
     fit(&printable(text), width)
 }
 
+/// The end of a file's name, harmless to terminals and at most `width` characters long: there it differs from others.
+pub(super) fn ending(name: &str, width: usize) -> String {
+    let name = printable(name);
+    let length = name.chars().count();
+    if length <= width {
+        return name.into_owned();
+    }
+    std::iter::once('…').chain(name.chars().skip(length + 1 - width.max(1))).collect()
+}
+
 /// Cuts text to `width` characters, the last of which then is an ellipsis.
 pub(super) fn fit(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
@@ -157,6 +167,7 @@ mod tests {
         assert_eq!(shown("chat.example", 12), "chat.example");
         assert_eq!(shown("chat.example", 6), "chat.…");
         assert_eq!(shown("\u{1b}[31m", 12), "\\u{1b}[31m");
+        assert_eq!([ending("a/b.pcap", 8), ending("dir/b.pcap", 8)], ["a/b.pcap", "…/b.pcap"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::Style;
+use super::{Style, tally};
 use crate::analyze::Analysis;
 use crate::connection::{Cause, CauseKind, ConnectionRecord, TextLocation};
 use crate::report::figures::{bytes, count, counted, fit, millis, shown};
@@ -11,11 +11,11 @@ use crate::report::figures::{bytes, count, counted, fit, millis, shown};
 /// Nothing if no cause is shown.
 pub(super) fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
     let mut causes = BTreeMap::<&'static str, Vec<&ConnectionRecord>>::new();
-    let mut unknown = 0;
+    let mut unknown = Vec::new();
     for record in analysis.connections.iter().filter(|record| record.verdict.close_code.is_some()) {
         match record.cause {
             Some(cause) => causes.entry(cause.kind.name()).or_default().push(record),
-            None => unknown += 1,
+            None => unknown.extend(record.verdict.close_code),
         }
     }
     if causes.is_empty() {
@@ -34,8 +34,11 @@ pub(super) fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
         let closes = rest.iter().map(|(_, records)| records.len() as u64).sum();
         lines.push(format!("and {} with {}", counted(rest.len() as u64, "other cause"), counted(closes, "close")));
     }
-    if unknown > 0 {
-        lines.push(format!("{UNKNOWN:<name$}  {:>6}", count(unknown)));
+    if !unknown.is_empty() {
+        let codes = tally(unknown.iter().map(|code| code.0));
+        let mostly = codes.iter().take(TOP).map(|(code, _)| code.to_string()).collect::<Vec<_>>().join(", ");
+        let head = if codes.len() > TOP { "mostly " } else { "" };
+        lines.push(format!("{UNKNOWN:<name$}  {:>6}  {head}{mostly}", count(unknown.len() as u64)));
     }
     lines
 }
@@ -45,8 +48,8 @@ fn example(analysis: &Analysis, record: &ConnectionRecord) -> String {
     let Some(cause) = record.cause else { return String::new() };
     let place = place(analysis, record, cause);
     match detail(record, cause) {
-        Some(detail) => format!("{place}: {detail}"),
-        None => place,
+        Some(detail) if analysis.captures.len() == 1 => format!("{place}: {detail}"),
+        Some(_) | None => place,
     }
 }
 
@@ -109,10 +112,10 @@ fn invalid_text(record: &ConnectionRecord, cause: Cause) -> Option<String> {
 }
 
 /// What closes are called of which the capture does not show the cause.
-const UNKNOWN: &str = "(not shown)";
+const UNKNOWN: &str = "(unknown)";
 
 /// Causes that are shown.
-const TOP: usize = 8;
+const TOP: usize = 6;
 
 /// Characters of a file's name.
 const FILE: usize = 20;

@@ -55,8 +55,14 @@ fn line(endpoint: &EndpointKey<'_>, unusual: &Unusual, style: Style) -> String {
     format!("  {figures}  {}: {codes}", shown(&name(endpoint), width))
 }
 
+/// The host with the path, and the server where the host does not say which it is.
 fn name(endpoint: &EndpointKey<'_>) -> String {
-    format!("{}{} at {}", endpoint.host.unwrap_or("(no host)"), endpoint.path.unwrap_or_default(), endpoint.server)
+    let (server, path) = (endpoint.server.to_string(), endpoint.path.unwrap_or_default());
+    match endpoint.host {
+        Some(host) if host == server => format!("{host}{path}"),
+        Some(host) => format!("{host}{path} at {server}"),
+        None => format!("(no host){path} at {server}"),
+    }
 }
 
 /// Endpoints that are shown.

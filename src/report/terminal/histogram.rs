@@ -102,4 +102,4 @@ fn colour(code: CloseCode) -> AnsiColor {
 const BAR: usize = 40;
 
 /// Codes that are shown.
-const CODES: usize = 10;
+const CODES: usize = 8;

