@@ -3,7 +3,7 @@
 //! | cause | claimed when |
 //! | --- | --- |
 //! | `peer-vanished` | who ended it had repeated itself [`REPETITIONS`] times over [`REPETITION_MILLIS`] while the other end sent nothing, not even acknowledgements; or had no Pong for [`PING_MILLIS`], and nothing else either |
-//! | `idle-timeout` | the silence before is that of other connections too: see [`super::idle`] |
+//! | `idle-timeout` | the silence before is that of other connections too: see `idle` |
 //! | `reset-by-client`, `reset-by-server` | any other RST |
 //! | `closed-without-close-frame` | any other FIN |
 

@@ -3,7 +3,7 @@
 //! | cause | claimed when |
 //! | --- | --- |
 //! | `idle-timeout` | 1001 whose reason says so |
-//! | `server-shutdown` | 1001 of the server to most of its open connections in the same moment: see [`super::together`] |
+//! | `server-shutdown` | 1001 of the server to most of its open connections in the same moment: see `together` |
 //! | `going-away` | any other 1001: a page was left, or a process went for one peer |
 //! | `service-restart` | 1012 of a server |
 //! | `try-again-later` | 1013 of a server |

@@ -10,12 +10,12 @@
 //!
 //! | family | close codes |
 //! | --- | --- |
-//! | [`normal`] | 1000 |
-//! | [`departure`] | 1001, 1012, 1013, 1014 |
-//! | [`offence`] | 1002, 1003, 1007, 1009, 1010: what the peer sent, or did not agree to |
-//! | [`policy`] | 1008, 3000, 3003 |
-//! | [`failure`] | 1011, 3008 |
-//! | [`abnormal`] | 1006 |
+//! | `normal` | 1000 |
+//! | `departure` | 1001, 1012, 1013, 1014 |
+//! | `offence` | 1002, 1003, 1007, 1009, 1010: what the peer sent, or did not agree to |
+//! | `policy` | 1008, 3000, 3003 |
+//! | `failure` | 1011, 3008 |
+//! | `abnormal` | 1006 |
 
 mod abnormal;
 mod departure;

@@ -2,10 +2,10 @@
 //!
 //! | cause | claimed when |
 //! | --- | --- |
-//! | `authentication` | 3000; 1008 whose reason is about identity; 1008 of a server without a reason, before the client's first message and within [`FIRST_MILLIS`] of the handshake, or within [`ANSWER_MILLIS`] of its only one |
+//! | `authentication` | 3000 of a server; 1008 whose reason is about identity; 1008 of a server without a reason, before the client's first message and within [`FIRST_MILLIS`] of the handshake, or within [`ANSWER_MILLIS`] of its only one |
 //! | `rate-limit` | 1008 whose reason is about rates; 1008 without a reason after a burst: [`BURST`] messages within two seconds, [`BURST_FACTOR`] times what is usual on the connection |
 //! | `policy` | any other 1008: that is what the code says |
-//! | `forbidden` | 3003 |
+//! | `forbidden` | 3003 of a server |
 //!
 //! A reason goes before what timing suggests: only without one does timing count. Bursts point at the last message, the
 //! others at the Close frame.
@@ -28,11 +28,13 @@ const BURST: u64 = 8;
 const BURST_FACTOR: u64 = 8;
 
 pub(super) fn cause(case: &Case<'_>) -> Option<Cause> {
-    Some(match case.code.0 {
-        3000 => case.shown_by_close(CauseKind::Authentication),
-        3003 => case.shown_by_close(CauseKind::Forbidden),
-        _ => violation_of_policy(case),
-    })
+    match (case.code.0, case.closer) {
+        (3000, Role::Server) => Some(case.shown_by_close(CauseKind::Authentication)),
+        (3003, Role::Server) => Some(case.shown_by_close(CauseKind::Forbidden)),
+        // A client lets nobody in.
+        (3000 | 3003, Role::Client) => None,
+        _ => Some(violation_of_policy(case)),
+    }
 }
 
 fn violation_of_policy(case: &Case<'_>) -> Cause {

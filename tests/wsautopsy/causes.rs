@@ -1,6 +1,10 @@
 //! Why connections closed: each cause where the capture shows it, and not where it does not.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use wsautopsy::analyze::Analysis;
+use wsautopsy::capture::Input;
 use wsautopsy::connection::CauseKind;
 
 use crate::builder::{BINARY, CLOSE, Capture, Conversation, PING, TEXT, answer_head, close_frame, frame, request_head};
@@ -342,6 +346,7 @@ mod policy {
         assert_eq!(cause(closed_by_server(open(), 3000, "")), "authentication in 6");
         assert_eq!(cause(closed_by_server(open(), 3003, "")), "forbidden in 6");
         assert_eq!(cause(closed_by_server(open(), 3001, "")), "");
+        assert_eq!(cause(closed_by_client(open(), 3000, "")), "");
         assert_eq!(cause(closed_by_server(open(), 4001, "unauthorized")), "");
     }
 }
@@ -551,6 +556,35 @@ mod idle {
         assert_eq!(causes_of(legs(2345)), ["closed-without-close-frame"; 2]);
         let other = opened(55_000, "/other", 1900).text(SERVER, "hi").wait(100).fins(SERVER);
         assert_eq!(causes_of(legs(2000).into_iter().chain([other])), ["closed-without-close-frame"; 3]);
+    }
+}
+
+#[test]
+fn causes_of_the_samples() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+    let cases: [(&str, &[(&str, usize)]); 16] = [
+        ("1000-clean.pcap", &[("normal", 4)]),
+        ("1001-server-shutdown.pcapng", &[("going-away", 1), ("server-shutdown", 5)]),
+        ("1003-text-only.pcap", &[("normal", 1), ("unsupported-data", 1)]),
+        ("1005-empty-close.pcap", &[("", 4)]),
+        ("1006-client-reset.pcap", &[("closed-without-close-frame", 1), ("reset-by-client", 1)]),
+        ("1006-killed-server.pcap", &[("closed-without-close-frame", 3)]),
+        ("1006-nginx-read-timeout.pcapng", &[("idle-timeout", 4), ("normal", 2)]),
+        ("1006-peer-vanished.pcap", &[("peer-vanished", 1)]),
+        ("1008-policy.pcap", &[("authentication", 2), ("rate-limit", 1)]),
+        ("1009-too-big.pcapng", &[("message-too-big", 3)]),
+        ("1011-server-error.pcap", &[("ping-timeout", 1), ("server-error", 1)]),
+        ("1012-restart-with-reconnects.pcapng", &[("", 1), ("normal", 4), ("service-restart", 4)]),
+        ("1013-1014-try-again.pcap", &[("bad-gateway", 1), ("try-again-later", 1)]),
+        ("3000-4999-private.pcap", &[("", 3), ("authentication", 1), ("timeout", 1)]),
+        ("crossed-closes.pcap", &[("", 1)]),
+        ("utf8-tolerated.pcap", &[("normal", 2)]),
+    ];
+    for (name, expected) in cases {
+        let found = causes(&crate::analysis_of(vec![Input::path(samples.join(name))]));
+        let mut counts = BTreeMap::<&str, usize>::new();
+        found.into_iter().for_each(|cause| *counts.entry(cause).or_default() += 1);
+        assert_eq!(counts.into_iter().collect::<Vec<_>>(), expected, "{name}");
     }
 }
 

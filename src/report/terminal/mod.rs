@@ -171,7 +171,43 @@ mod tests {
     #[test]
     fn summary_of_a_small_analysis() {
         let expected = "\
-X
+trace.pcap: 900 packets, 12.1 KiB, 9 TCP streams
+2026-01-31 12:00:00 to 12:00:03 UTC (3.000 s)
+9 WebSocket connections: 6 closed, 1 open, 1 refused, 1 unanswered
+All captured whole, from handshake to end
+
+close code                       closes   share  client  server
+1000 Normal Closure                   2   33.3%       1       1  ███████████████
+1005 No Status Received               1   16.7%       1       0  ███████▌
+1006 Abnormal Closure                 1   16.7%       0       1  ███████▌
+1007 Invalid Frame Payload Data       1   16.7%       0       1  ███████▌
+4001 (private)                        1   16.7%       0       1  ███████▌
+
+why they closed  closes  for example
+invalid-utf8          1  tcp.stream eq 1, frame 105: client's message 2, byte 3
+normal                1  tcp.stream eq 0, frame 10
+reset-by-server       1  tcp.stream eq 2, frame 220
+(unknown)             3  1000, 1005, 4001
+
+What that means, and what to check first
+1006  TCP ended without a Close frame: cut, reset or timed out.
+  → tcp_ended_by and tcp_end: who ended TCP, by FIN or RST, after what silence
+1007  The closer received data that its type forbids: bad UTF-8.
+  → invalid_utf8: which message, at which byte, and what the bytes really are
+4001  The application's own code: its documentation knows it.
+  → close_reason, then the documentation or source of that application
+
+Refused, by HTTP status: 403 × 1
+Invalid UTF-8: 1 in 1 connection
+Violations: 2 in 2 connections: masked-server-frame × 1, reserved-bits × 1
+
+Where closes were unusual: not 1000, 1001 or 1005
+  2 of 4  chat.example/ws at 10.0.0.2:80: 1007 and 4001
+  1 of 1  chat.example/feed at 10.0.0.2:80: 1006
+
+Next
+  what to do about a code: wsautopsy explain 1006
+  each connection, frame and violation: -o DIR, or --table connections
 ";
         let found = text(&sample::analysis(), Style::default());
         assert!(found == expected, "{found}");

@@ -65,7 +65,7 @@ fn moments((server, code): (Endpoint, CloseCode), mut closes: Vec<Close>) -> Vec
         // Connections that came and went within the run were not open together.
         let begin = run.first()?.time;
         let together = || run.iter().filter(|close| close.began < begin);
-        let (first, last, closes) = (*together().next()?, *together().last()?, together().count());
+        let (first, last, closes) = (*together().next()?, *together().next_back()?, together().count());
         let short = last.time.millis_since(first.time) <= LONGEST_MILLIS;
         (closes >= LEAST && short).then_some(Moment { server, code, closes: closes as u64, first, last })
     };

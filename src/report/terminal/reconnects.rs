@@ -29,7 +29,7 @@ fn by_code(analysis: &Analysis, found: &[Reconnect<'_>]) -> Vec<String> {
     for record in &analysis.connections {
         // Who left by itself has no reason to come back.
         let left = record.verdict.closed_by == Some(ClosedBy::One(Role::Client));
-        if let Some(code) = record.verdict.close_code.filter(|code| !is_ordinary(*code) && !(left && code.0 == 1001)) {
+        if let Some(code) = record.verdict.close_code.filter(|code| !(is_ordinary(*code) || left && code.0 == 1001)) {
             *closes.entry(code).or_default() += 1;
         }
     }
