@@ -43,6 +43,7 @@
 
 pub mod analyze;
 pub mod capture;
+pub mod carve;
 pub mod cause;
 pub mod close_code;
 pub mod connection;

@@ -25,6 +25,9 @@ pub const UNPACKER_BYTES: u64 = 128 << 20;
 /// Interfaces of one pcapng section. Each costs a few bytes; real captures have fewer than a hundred.
 pub const INTERFACES: usize = 65_536;
 
+/// Bytes of an interface's name or description that are kept. Systems' own names are shorter; a file may say anything.
+pub const INTERFACE_NAME_BYTES: usize = 256;
+
 /// Problems of one capture file that are told one by one. A sound file has none; beyond this many the file is ruined, and
 /// the rest is told in one sum.
 pub const PROBLEMS_PER_FILE: usize = 1000;
@@ -111,6 +114,10 @@ pub const FRAGMENT_NANOS: i64 = 30_000_000_000;
 
 /// IP packets whose fragments are waited for at a time, each of at most 64 KiB.
 pub const FRAGMENTED_DATAGRAMS: usize = 1024;
+
+/// Bytes of packets with fragments that are kept until it is known whether they are of a connection to carve out. A few
+/// milliseconds of fragments at full speed.
+pub const HELD_FRAGMENT_BYTES: usize = 64 << 20;
 
 /// Attributes of one packet in Linux's firewall log. The kernel writes about twenty kinds, each once.
 pub const NFLOG_ATTRIBUTES: usize = 64;

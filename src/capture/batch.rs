@@ -12,12 +12,21 @@ use crate::limits;
 /// Packets of one capture file, or of several in the order of their time. Made to be used again and again.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Which files: [`PacketId::file`]. [`Packet::source`] is an index of it.
-    pub(super) files: Vec<u32>,
+    /// Which interfaces of which files. [`Packet::source`] is an index of it.
+    sources: Vec<Source>,
     pub(super) packets: Vec<Packet>,
     /// Only the first [`Self::filled`] are of a file. What lies behind them was zeroed once and is written over.
     buffer: Vec<u8>,
     filled: usize,
+}
+
+/// An interface of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Source {
+    /// [`PacketId::file`].
+    file: u32,
+    /// Its number in the file.
+    interface: u16,
 }
 
 impl Batch {
@@ -43,13 +52,22 @@ impl Batch {
     /// The identity of `packet`, which must be of this batch.
     #[must_use]
     pub fn id_of(&self, packet: &Packet) -> PacketId {
-        let file = self.files.get(usize::from(packet.source)).copied().unwrap_or_default();
-        PacketId { file, number: packet.number }
+        PacketId { file: self.source_of(packet).file, number: packet.number }
+    }
+
+    /// The interface of `packet`, which must be of this batch: an index of [`super::CaptureFile::interfaces`].
+    #[must_use]
+    pub fn interface_of(&self, packet: &Packet) -> usize {
+        usize::from(self.source_of(packet).interface)
+    }
+
+    fn source_of(&self, packet: &Packet) -> Source {
+        self.sources.get(usize::from(packet.source)).copied().unwrap_or_default()
     }
 
     /// Empties it.
     pub(super) fn clear(&mut self) {
-        self.files.clear();
+        self.sources.clear();
         self.packets.clear();
         self.filled = 0;
     }
@@ -64,17 +82,25 @@ impl Batch {
         self.filled >= limits::BATCH_BYTES || self.packets.len() > usize::from(u16::MAX)
     }
 
-    /// The index of `file` in [`Self::files`], in which it is from now on.
-    pub(super) fn source(&mut self, file: u32) -> u16 {
-        let index = self.files.iter().rposition(|&known| known == file).unwrap_or_else(|| {
-            self.files.push(file);
-            self.files.len() - 1
+    /// All its packets are of `file`, which has so many `interfaces`, and [`Packet::source`] is the number of one.
+    pub(super) fn set_sources(&mut self, file: u32, interfaces: usize) {
+        self.sources.clear();
+        // A damaged file may have packets and no interface.
+        self.sources.extend((0..=u16::MAX).take(interfaces.max(1)).map(|interface| Source { file, interface }));
+    }
+
+    /// The index of this interface of `file` in [`Self::sources`], in which it is from now on.
+    pub(super) fn source(&mut self, file: u32, interface: u16) -> u16 {
+        let source = Source { file, interface };
+        let index = self.sources.iter().rposition(|&known| known == source).unwrap_or_else(|| {
+            self.sources.push(source);
+            self.sources.len() - 1
         });
-        // It is full long before it holds packets of that many files.
+        // It is full long before it holds packets of that many.
         index as u16
     }
 
-    /// Appends a copy of `packet`, which holds `bytes`, as one of the file with the index `source`.
+    /// Appends a copy of `packet`, which holds `bytes`, as one of the source with that index.
     pub(super) fn push(&mut self, packet: &Packet, bytes: &[u8], source: u16) {
         // Its bytes end below the limit of a batch and of one record.
         let offset = self.filled as u32;

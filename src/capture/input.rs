@@ -98,7 +98,8 @@ impl Input {
     }
 
     /// The same once more, if reading it takes nothing away: if it is a file.
-    pub(super) fn again(&self) -> Option<Self> {
+    #[must_use]
+    pub fn again(&self) -> Option<Self> {
         match &self.origin {
             Origin::Path(path) if path.is_file() => {
                 Some(Self { name: self.name.clone(), origin: Origin::Path(path.clone()), found: self.found })

@@ -4,14 +4,16 @@
 
 use pcap_parser::{InterfaceDescriptionBlock, OptionCode, PcapNGOption};
 
-use super::LinkType;
 use super::order::ByteOrder;
+use super::walk::On;
+use super::{InterfaceDescription, LinkType};
 use crate::flow::Timestamp;
+use crate::limits;
 
 /// What a section says of one interface.
 #[derive(Debug)]
 pub(super) struct Interface {
-    pub(super) link_type: LinkType,
+    pub(super) on: On,
     /// Bytes of a packet that are captured at most; 0 for all.
     pub(super) snaplen: u32,
     /// Packets that it dropped, by its latest statistics.
@@ -33,14 +35,13 @@ enum Units {
 }
 
 impl Interface {
-    /// The interface that `block` describes.
-    pub(super) fn of(block: &InterfaceDescriptionBlock<'_>, order: ByteOrder) -> Self {
+    /// The interface that `block` describes, of that `number` in the file.
+    pub(super) fn of(block: &InterfaceDescriptionBlock<'_>, order: ByteOrder, number: u16) -> Self {
         // pcap-parser reads both options too, but the offset in little-endian order always.
         let resolution = option(&block.options, OptionCode::IfTsresol).and_then(<[u8]>::first);
         let offset = option(&block.options, OptionCode::IfTsoffset).and_then(|value| value.try_into().ok());
-        let [a, b, ..] = block.linktype.0.to_le_bytes();
         Self {
-            link_type: LinkType(u16::from_le_bytes([a, b])),
+            on: On { link_type: link_type(block), interface: number },
             snaplen: block.snaplen,
             dropped: None,
             units: Units::of(resolution.copied().unwrap_or(MICROSECONDS)),
@@ -81,6 +82,33 @@ impl Units {
     }
 }
 
+/// What `block` says for those who write packets of that interface again.
+pub(super) fn description(block: &InterfaceDescriptionBlock<'_>) -> InterfaceDescription {
+    let text = |code| {
+        let bytes = option(&block.options, code)?;
+        let kept = bytes.get(..limits::INTERFACE_NAME_BYTES).unwrap_or(bytes);
+        let text = String::from_utf8_lossy(kept);
+        let text = text.trim_end_matches(['\0', '\u{fffd}']);
+        (!text.is_empty()).then(|| text.into())
+    };
+    InterfaceDescription {
+        link_type: link_type(block),
+        snaplen: block.snaplen,
+        resolution: option(&block.options, OptionCode::IfTsresol)
+            .and_then(<[u8]>::first)
+            .copied()
+            .unwrap_or(MICROSECONDS),
+        name: text(OptionCode::IfName),
+        description: text(OptionCode::IfDescription),
+    }
+}
+
+/// Without the bits above 16, which say how long a frame check sequence is.
+const fn link_type(block: &InterfaceDescriptionBlock<'_>) -> LinkType {
+    let [a, b, ..] = block.linktype.0.to_le_bytes();
+    LinkType(u16::from_le_bytes([a, b]))
+}
+
 /// The value of the first option of that `code` which is not empty.
 pub(super) fn option<'a>(options: &'a [PcapNGOption<'_>], code: OptionCode) -> Option<&'a [u8]> {
     let mut values = options.iter().filter(|option| option.code == code).filter_map(|option| option.as_bytes().ok());
@@ -98,7 +126,8 @@ mod tests {
 
     fn interface(resolution: u8, offset: i64) -> Interface {
         let offset = i128::from(offset) * NANOS_PER_SECOND;
-        Interface { link_type: LinkType(1), snaplen: 0, dropped: None, units: Units::of(resolution), offset }
+        let on = On { link_type: LinkType(1), interface: 0 };
+        Interface { on, snaplen: 0, dropped: None, units: Units::of(resolution), offset }
     }
 
     fn nanos(resolution: u8, offset: i64, units: u64) -> i64 {

@@ -96,8 +96,7 @@ impl Lane {
     /// Exchanges all packets that are here for those of `batch`, which are dropped. Their bytes are not copied.
     pub(super) fn give(&mut self, batch: &mut Batch) {
         self.batch.drop_packets(self.at);
-        self.batch.files.clear();
-        self.batch.files.push(self.file);
+        self.batch.set_sources(self.file, self.reader.interfaces());
         std::mem::swap(&mut self.batch, batch);
         self.batch.clear();
         self.at = 0;
@@ -106,8 +105,13 @@ impl Lane {
     /// Copies packets to the end of `batch`: the next one, and those behind it that `limit` does not come before. Whether
     /// the file has more.
     pub(super) fn copy_until(&mut self, limit: Option<(Timestamp, u32)>, batch: &mut Batch) -> bool {
-        let source = batch.source(self.file);
+        let mut last = None;
         while let Some(packet) = self.batch.packets().get(self.at) {
+            let source = match last {
+                Some((interface, source)) if interface == packet.source => source,
+                _ => batch.source(self.file, packet.source),
+            };
+            last = Some((packet.source, source));
             batch.push(packet, self.batch.bytes_of(packet), source);
             self.at += 1;
             if !self.load(limits::LANE_BYTES) {

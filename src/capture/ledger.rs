@@ -4,7 +4,8 @@
 
 use std::collections::HashSet;
 
-use super::{CaptureFile, Format, LinkType, Packet, Problem};
+use super::description::Descriptions;
+use super::{CaptureFile, Format, InterfaceDescription, LinkType, Packet, Problem};
 use crate::error::Error;
 use crate::flow::Timestamp;
 use crate::limits;
@@ -30,6 +31,7 @@ pub(super) struct Ledger {
     file: CaptureFile,
     link_types: HashSet<LinkType>,
     last_link_type: Option<LinkType>,
+    interfaces: Descriptions,
     /// The place from which on nothing is believed, until something is again.
     lost: Option<Place>,
     unlisted: Option<Unlisted>,
@@ -59,6 +61,7 @@ impl Ledger {
             file: CaptureFile { format: Some(format), ..CaptureFile::unread(name) },
             link_types: HashSet::new(),
             last_link_type: None,
+            interfaces: Descriptions::default(),
             lost: None,
             unlisted: None,
         }
@@ -77,6 +80,16 @@ impl Ledger {
     /// So many `bytes` were read of the file so far.
     pub(super) const fn set_bytes(&mut self, bytes: u64) {
         self.file.bytes = bytes;
+    }
+
+    /// The number, in the file, of an interface that it describes.
+    pub(super) fn interface(&mut self, description: InterfaceDescription) -> u16 {
+        self.interfaces.number(description)
+    }
+
+    /// How many different interfaces it describes so far.
+    pub(super) const fn interfaces(&self) -> usize {
+        self.interfaces.len()
     }
 
     /// The number of the next packet.
@@ -170,6 +183,7 @@ impl Ledger {
                 skipped,
             });
         }
+        self.file.interfaces = self.interfaces.into_list();
         self.file
     }
 }

@@ -7,6 +7,7 @@
 mod batch;
 mod captures;
 mod codec;
+mod description;
 mod input;
 mod interface;
 mod lane;
@@ -32,6 +33,7 @@ mod writer;
 
 pub use batch::Batch;
 pub use captures::Captures;
+pub use description::InterfaceDescription;
 pub use input::Input;
 
 use crate::error::Error;
@@ -57,7 +59,7 @@ pub struct Packet {
     pub original: u32,
     /// What its first bytes are.
     pub link_type: LinkType,
-    /// Which of its batch's files it is of.
+    /// Which of its batch's sources it is of. While its file is read: the number of its interface in the file.
     source: u16,
 }
 
@@ -78,6 +80,8 @@ pub struct CaptureFile {
     pub last_packet_at: Option<Timestamp>,
     /// The link types of its packets, each once, in order of first appearance.
     pub link_types: Vec<LinkType>,
+    /// The interfaces that it describes, each different one once: what [`Batch::interface_of`] counts.
+    pub interfaces: Vec<InterfaceDescription>,
     /// Packets of which the capture holds less than was on the wire.
     pub truncated_packets: u64,
     /// Bytes that belong to no sound record; of a compressed file, those that could not be unpacked too.
@@ -99,6 +103,7 @@ impl CaptureFile {
             first_packet_at: None,
             last_packet_at: None,
             link_types: Vec::new(),
+            interfaces: Vec::new(),
             truncated_packets: 0,
             damaged_bytes: 0,
             dropped_by_capture: None,

@@ -8,10 +8,10 @@
 
 use pcap_parser::parse_pcap_header;
 
-use super::LinkType;
 use super::ledger::Mismatch;
 use super::order::ByteOrder;
-use super::walk::{Belief, Block, Out, Stop, Walk};
+use super::walk::{Belief, Block, On, Out, Stop, Walk};
+use super::{InterfaceDescription, LinkType};
 use crate::flow::Timestamp;
 use crate::limits;
 
@@ -20,6 +20,7 @@ use crate::limits;
 pub(super) struct Pcap {
     layout: Layout,
     link_type: LinkType,
+    snaplen: u32,
     /// Captured bytes of a packet that need no second look.
     usual_bytes: u32,
     /// The time of the last packet, in seconds.
@@ -86,9 +87,26 @@ impl Pcap {
         Some(Self {
             layout,
             link_type: LinkType(u16::from_le_bytes([a, b])),
+            snaplen: header.snaplen,
             usual_bytes: header.snaplen.clamp(LARGEST_SNAPLEN, 4 * LARGEST_SNAPLEN),
             last_seconds: None,
         })
+    }
+
+    /// The only interface of the file.
+    pub(super) fn description(&self) -> InterfaceDescription {
+        InterfaceDescription {
+            link_type: self.link_type,
+            snaplen: self.snaplen,
+            resolution: if self.layout.units == NANOSECONDS { 9 } else { 6 },
+            name: None,
+            description: None,
+        }
+    }
+
+    #[inline]
+    const fn on(&self) -> On {
+        On { link_type: self.link_type, interface: 0 }
     }
 
     /// The header of the record at `at`, if all of it is there.
@@ -196,7 +214,7 @@ impl Walk for Pcap {
                 return self.cut(block, at, Some(&header));
             }
             let data = at + self.layout.record_header;
-            out.packet(self.time(&header), data, header.captured, header.original, self.link_type);
+            out.packet(self.time(&header), data, [header.captured, header.original], self.on());
             self.last_seconds = Some(header.seconds);
             at = end;
         }

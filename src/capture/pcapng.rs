@@ -161,7 +161,7 @@ impl Pcapng {
         match head.kind {
             EPB_MAGIC | OPB_MAGIC => self.packet(head, block, out),
             SPB_MAGIC => self.simple_packet(block, out),
-            IDB_MAGIC => self.interface(block),
+            IDB_MAGIC => self.interface(block, out.ledger),
             ISB_MAGIC => self.statistics(block, out.ledger),
             SHB_MAGIC => {
                 self.order = head.order;
@@ -184,7 +184,7 @@ impl Pcapng {
             return Err(Mismatch::new(expected, fields.captured.to_string()));
         }
         self.last_time = interface.time(fields.time);
-        out.packet(self.last_time, block.at + 28, fields.captured, fields.original, interface.link_type);
+        out.packet(self.last_time, block.at + 28, [fields.captured, fields.original], interface.on);
         Ok(())
     }
 
@@ -194,7 +194,7 @@ impl Pcapng {
         let interface = self.interfaces.first().ok_or_else(|| self.no_interface(0))?;
         let snaplen = if interface.snaplen == 0 { u32::MAX } else { interface.snaplen };
         let room = u32::try_from(block.body.len() - 4).unwrap_or(u32::MAX);
-        out.packet(self.last_time, block.at + 12, original.min(snaplen).min(room), original, interface.link_type);
+        out.packet(self.last_time, block.at + 12, [original.min(snaplen).min(room), original], interface.on);
         Ok(())
     }
 
@@ -203,7 +203,7 @@ impl Pcapng {
     }
 
     /// An interface description block (section 4.2).
-    fn interface(&mut self, block: &Block<'_>) -> Result<(), Mismatch> {
+    fn interface(&mut self, block: &Block<'_>, ledger: &mut Ledger) -> Result<(), Mismatch> {
         if self.interfaces.len() >= limits::INTERFACES {
             return Err(Mismatch::new(format!("at most {} interfaces", limits::INTERFACES), "one more"));
         }
@@ -211,7 +211,8 @@ impl Pcapng {
             ByteOrder::Little => parse_interfacedescriptionblock_le(block.bytes),
             ByteOrder::Big => parse_interfacedescriptionblock_be(block.bytes),
         })?;
-        self.interfaces.push(Interface::of(&parsed, self.order));
+        let number = ledger.interface(interface::description(&parsed));
+        self.interfaces.push(Interface::of(&parsed, self.order, number));
         Ok(())
     }
 

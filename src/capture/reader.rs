@@ -72,6 +72,9 @@ impl Reader {
         };
         let mut ledger = Ledger::new(path, kind);
         ledger.set_bytes(read);
+        if let Walking::Pcap(pcap) = &format {
+            ledger.interface(pcap.description());
+        }
         let tail = bytes.get(header..).unwrap_or_default().to_vec();
         Ok(Self { source, format, ledger, offset: header as u64, tail, ended: false, block: limits::BATCH_BYTES })
     }
@@ -89,6 +92,11 @@ impl Reader {
     /// Bytes read of the file so far.
     pub(super) const fn bytes(&self) -> u64 {
         self.ledger.bytes()
+    }
+
+    /// How many different interfaces the file describes so far.
+    pub(super) const fn interfaces(&self) -> usize {
+        self.ledger.interfaces()
     }
 
     /// Fills `batch` with the next packets. Whether the file may have more after them.

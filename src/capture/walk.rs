@@ -36,14 +36,23 @@ pub(super) struct Out<'a> {
 }
 
 impl Out<'_> {
-    /// Numbers a packet and puts it out.
+    /// Numbers a packet and puts it out. Its lengths are those that were captured and that were on the wire.
     #[inline]
-    pub(super) fn packet(&mut self, time: Timestamp, at: usize, captured: u32, original: u32, link_type: LinkType) {
+    pub(super) fn packet(&mut self, time: Timestamp, at: usize, [captured, original]: [u32; 2], on: On) {
         let number = self.ledger.next_number();
         // The buffer holds a few records at most and so is far smaller than 4 GiB.
         let offset = at as u32;
-        self.packets.push(Packet { number, time, offset, captured, original, link_type, source: 0 });
+        let On { link_type, interface } = on;
+        self.packets.push(Packet { number, time, offset, captured, original, link_type, source: interface });
     }
+}
+
+/// The interface of a packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct On {
+    pub(super) link_type: LinkType,
+    /// Its number in the file.
+    pub(super) interface: u16,
 }
 
 /// Why a walk ends.

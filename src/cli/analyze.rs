@@ -2,19 +2,18 @@
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use clap::Args;
-use wsautopsy::analyze::{self, Analysis, Filter, Host, analyze};
-use wsautopsy::capture::Input;
+use wsautopsy::analyze::{self, Analysis, analyze};
 use wsautopsy::close_code::CloseCode;
 use wsautopsy::dataframe::{Format, TableName, TableOptions, Tables};
 use wsautopsy::error::{Error, Result};
-use wsautopsy::flow::Timestamp;
 use wsautopsy::report::{directory, summary, terminal};
 
 use super::Outcome;
 use super::progress::Bar;
+use super::source::{self, Narrowing};
 
 /// Find the WebSocket connections in captures and tell how each of them closed.
 ///
@@ -38,22 +37,8 @@ pub(super) struct Options {
     /// Width of the buckets of the time series, such as 10s, 1m or 1h; chosen by the time span if not given.
     #[arg(long, value_name = "DURATION", value_parser = bucket)]
     bucket: Option<Duration>,
-    /// Only TCP connections with this port at either end; may be given more than once.
-    #[arg(long, value_name = "PORT")]
-    port: Vec<u16>,
-    /// Only connections with this address at either end, or this name in the request's Host field; may be given more
-    /// than once.
-    #[arg(long, value_name = "ADDRESS|NAME")]
-    host: Vec<String>,
-    /// Only connections whose path begins so; may be given more than once.
-    #[arg(long, value_name = "PATH")]
-    path: Vec<String>,
-    /// Only packets captured at this time or later, such as 2026-01-31T12:00:00Z; UTC.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    since: Option<Timestamp>,
-    /// Only packets captured before this time; UTC.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    until: Option<Timestamp>,
+    #[command(flatten)]
+    narrowing: Narrowing,
     /// Threads to work with; one for each core if not given.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
@@ -77,11 +62,12 @@ enum Condition {
 /// Runs it.
 pub(super) fn run(options: &Options) -> Result<Outcome> {
     let began = Instant::now();
-    let (inputs, mut failed) = inputs(options);
+    let (inputs, mut failed) = source::inputs(&options.captures);
+    let analysis = analyze::Options { threads: options.threads, filter: options.narrowing.filter() };
     let bar = Bar::new(options.quiet);
-    let analysis = analyze(inputs, &options.analysis(), &mut |progress| bar.show(progress))?;
+    let analysis = analyze(inputs, &analysis, &mut |progress| bar.show(progress))?;
     bar.finish();
-    failed |= warn(&analysis, options.quiet);
+    failed |= source::warn(&analysis, options.quiet);
     let tables = Tables::new(&analysis, &TableOptions { bucket: options.bucket })?;
     if let Some(directory) = &options.output {
         let run = summary::Run { arguments: std::env::args().skip(1).collect(), elapsed: began.elapsed() };
@@ -94,56 +80,6 @@ pub(super) fn run(options: &Options) -> Result<Outcome> {
         true => Outcome::ConditionHolds,
         false => Outcome::Done,
     })
-}
-
-impl Options {
-    fn analysis(&self) -> analyze::Options {
-        let filter = Filter {
-            ports: self.port.clone(),
-            hosts: self.host.iter().map(|host| Host::parse(host)).collect(),
-            paths: self.path.clone(),
-            since: self.since,
-            until: self.until,
-        };
-        analyze::Options { threads: self.threads, filter }
-    }
-}
-
-/// The inputs that the arguments name, and whether some of them could not be found out.
-fn inputs(options: &Options) -> (Vec<Input>, bool) {
-    let mut inputs = Vec::new();
-    let mut failed = false;
-    for path in &options.captures {
-        if path.as_os_str() == "-" {
-            inputs.push(Input::stdin());
-            continue;
-        }
-        match Input::expand(path) {
-            Ok(found) => inputs.extend(found),
-            Err(error) => {
-                failed = true;
-                anstream::eprintln!("error: {error}");
-            }
-        }
-    }
-    (inputs, failed)
-}
-
-/// Tells what was wrong with captures: whether some could not be analysed at all.
-fn warn(analysis: &Analysis, quiet: bool) -> bool {
-    let mut failed = false;
-    for capture in &analysis.captures {
-        let lost = capture.file.format.is_none();
-        failed |= lost;
-        for problem in &capture.file.problems {
-            if lost {
-                anstream::eprintln!("error: {problem}");
-            } else if !quiet {
-                anstream::eprintln!("warning: {problem}");
-            }
-        }
-    }
-    failed
 }
 
 /// Writes a table or the summary to standard output. A reader that went away is no error.
@@ -200,14 +136,6 @@ fn bucket(text: &str) -> std::result::Result<Duration, String> {
         Ok(_) => Err("expected more than nothing".to_owned()),
         Err(error) => Err(format!("expected a duration such as 10s, 1m or 1h: {error}")),
     }
-}
-
-fn moment(text: &str) -> std::result::Result<Timestamp, String> {
-    let whole = if text.len() == "2026-01-31".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
-    let time = humantime::parse_rfc3339_weak(&whole)
-        .map_err(|error| format!("expected a time such as 2026-01-31T12:00:00Z: {error}"))?;
-    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_nanos()).map(Timestamp::from_nanos).map_err(|_| "too far in the future".to_owned())
 }
 
 fn condition(text: &str) -> std::result::Result<Condition, String> {

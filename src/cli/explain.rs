@@ -65,7 +65,8 @@ fn format(name: FormatName) -> Format {
     }
 }
 
-fn code(text: &str) -> std::result::Result<CloseCode, String> {
+/// The code of an argument.
+pub(super) fn code(text: &str) -> std::result::Result<CloseCode, String> {
     CloseCode::parse(text)
         .ok_or_else(|| "expected a close code from 0 to 65535, or a registered name such as going-away".to_owned())
 }

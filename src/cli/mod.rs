@@ -1,8 +1,10 @@
 //! The command line: subcommands, their help, progress and exit codes. The only user of clap and indicatif.
 
 mod analyze;
+mod carve;
 mod explain;
 mod progress;
+mod source;
 
 use std::process::ExitCode;
 
@@ -19,6 +21,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Analyze(analyze::Options),
+    Carve(carve::Options),
     Explain(explain::Options),
 }
 
@@ -37,6 +40,7 @@ enum Outcome {
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let outcome = match arguments.command {
         Command::Analyze(options) => analyze::run(&options),
+        Command::Carve(options) => carve::run(&options),
         Command::Explain(options) => explain::run(&options),
     };
     match outcome {

@@ -4,6 +4,7 @@
 
 use crate::close_code::CloseCode;
 use crate::flow::{Endpoint, PacketId, PerRole, Role, Timestamp};
+use crate::tcp::FlowSpan;
 use crate::websocket::{Rule, Utf8ErrorKind};
 
 use super::activity::Activity;
@@ -18,6 +19,8 @@ pub struct ConnectionRecord {
     pub last_packet: PacketId,
     /// The first packet of the TCP conversation, as Wireshark counts conversations: its rank in the file is `tcp.stream`.
     pub conversation: PacketId,
+    /// Where the packets of the TCP connection lie.
+    pub tcp: FlowSpan,
     /// When [`Self::first_packet`] was captured.
     pub opened_at: Timestamp,
     /// When the answer that completed the handshake was captured; `None` without one.

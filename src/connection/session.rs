@@ -1,7 +1,7 @@
 //! A connection that speaks WebSocket: both directions' decoders, until the end.
 
 use crate::flow::{Direction, PerRole, Role};
-use crate::tcp::{Arrival, FlowStart, FlowSummary};
+use crate::tcp::{Arrival, FlowSpan, FlowStart, FlowSummary};
 use crate::websocket::{Decoder, Found, Rule};
 
 use super::activity::Activity;
@@ -36,11 +36,12 @@ impl Opening {
     }
 
     /// The record of a connection that began so, without anything that came after.
-    fn record(self, start: &FlowStart, verdict: Verdict) -> ConnectionRecord {
+    fn record(self, start: &FlowStart, span: FlowSpan, verdict: Verdict) -> ConnectionRecord {
         ConnectionRecord {
             first_packet: self.first.packet,
             last_packet: self.first.packet,
             conversation: start.conversation,
+            tcp: span,
             opened_at: self.first.time,
             established_at: self.established.map(|at| at.time),
             ended_at: None,
@@ -76,7 +77,7 @@ impl Opening {
     ) -> ConnectionRecord {
         let missed_bytes = missed - self.missed_before;
         let verdict = closing::tcp_verdict(&self.circumstances(summary, [None, None]));
-        let mut record = self.record(start, verdict);
+        let mut record = self.record(start, summary.span, verdict);
         record.last_packet = answer.map_or(summary.last_packet, |at| at.packet);
         record.ended_at = answer.map(|at| at.time).or(summary.end.map(|end| end.time));
         record.missed_bytes = missed_bytes;
@@ -148,7 +149,7 @@ impl Session {
         let seen_whole = self.opening.handshake != Handshake::Missing && missed_bytes == 0;
         let activity = self.evidence(summary);
         let findings = self.findings;
-        let mut record = self.opening.record(start, verdict);
+        let mut record = self.opening.record(start, summary.span, verdict);
         record.last_packet = summary.last_packet;
         record.ended_at = summary.end.map(|end| end.time).or(findings.closing.closed_at().map(|at| at.time));
         record.activity = Some(Box::new(activity));

@@ -8,6 +8,7 @@ use crate::connection::{
     Position, RequestFacts, ResponseFacts, TcpEnd, TextLocation, Verdict, Violation,
 };
 use crate::flow::{Endpoint, PacketId, PerRole, Role, Timestamp};
+use crate::tcp::FlowSpan;
 use crate::websocket::{Rule, Utf8ErrorKind};
 
 /// 2026-01-31T12:00:00Z, when the sample connections open.
@@ -25,6 +26,7 @@ impl ConnectionBuilder {
             first_packet: packet,
             last_packet: self::packet(20),
             conversation: packet,
+            tcp: FlowSpan { first: packet, last: self::packet(20), scopes: [Some(0); 2] },
             opened_at: Timestamp::from_nanos(NOON),
             established_at: Some(Timestamp::from_nanos(NOON + 1)),
             ended_at: None,
@@ -213,6 +215,7 @@ pub(crate) fn of(records: impl IntoIterator<Item = ConnectionRecord>) -> Analysi
             first_packet_at: Some(Timestamp::from_nanos(NOON)),
             last_packet_at: Some(Timestamp::from_nanos(NOON + 3 * SECOND)),
             link_types: vec![LinkType(1)],
+            interfaces: Vec::new(),
             truncated_packets: 0,
             damaged_bytes: 0,
             dropped_by_capture: None,

@@ -17,7 +17,7 @@ use super::Addresses;
 /// A part of an IP packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fragment {
-    key: Key,
+    key: DatagramKey,
     place: Place,
     /// Where its payload lies in the captured packet.
     pub payload: Range<u32>,
@@ -25,7 +25,7 @@ pub struct Fragment {
 
 /// What the fragments of one datagram have in common (RFC 791: addresses, identification, protocol).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
+pub struct DatagramKey {
     addresses: Addresses,
     scope: u32,
     identification: u32,
@@ -45,8 +45,14 @@ pub(super) struct Place {
 
 impl Fragment {
     pub(super) const fn new(addresses: Addresses, scope: u32, place: Place, payload: Range<u32>) -> Self {
-        let key = Key { addresses, scope, identification: place.identification, protocol: place.protocol.0 };
+        let key = DatagramKey { addresses, scope, identification: place.identification, protocol: place.protocol.0 };
         Self { key, place, payload }
+    }
+
+    /// What it has in common with the other fragments of its datagram.
+    #[must_use]
+    pub const fn datagram(&self) -> DatagramKey {
+        self.key
     }
 }
 
@@ -63,9 +69,9 @@ pub struct Datagram {
 /// Fragments whose datagrams are not whole yet.
 #[derive(Debug, Default)]
 pub struct Fragments {
-    datagrams: HashMap<Key, IpDefragBuf>,
+    datagrams: HashMap<DatagramKey, IpDefragBuf>,
     /// When the first fragment of each was captured, oldest first.
-    begun: VecDeque<(Timestamp, Key)>,
+    begun: VecDeque<(Timestamp, DatagramKey)>,
 }
 
 impl Fragments {

@@ -49,7 +49,7 @@ use crate::flow::{Direction, FlowKey};
 use crate::limits;
 
 use fragments::Place;
-pub use fragments::{Datagram, Fragment, Fragments};
+pub use fragments::{Datagram, DatagramKey, Fragment, Fragments};
 pub use quote::Quoted;
 use view::View;
 

@@ -2,12 +2,13 @@
 //!
 //! A report appears whole or not at all: all files are written under temporary names first, and then renamed.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
 
 use serde_json::Value;
 
+use super::staged::Staged;
 use crate::dataframe::{Format, TableName, Tables};
 use crate::error::{Error, Result};
 
@@ -26,58 +27,11 @@ pub fn write(directory: &Path, tables: &Tables, formats: &[Format], summary: &Va
     for format in Format::ALL.into_iter().filter(|format| formats.contains(format)) {
         for table in TableName::ALL {
             let path = directory.join(format!("{}.{}", table.name(), format.name()));
-            staged.push(Staged::write(path, |out| tables.write(table, format, out))?);
+            staged.push(Staged::write(path, |out| tables.write(table, format, out))?.0);
         }
     }
-    staged.push(Staged::write(directory.join("summary.json"), |out| writeln!(out, "{summary:#}"))?);
+    staged.push(Staged::write(directory.join("summary.json"), |out| writeln!(out, "{summary:#}"))?.0);
     staged.into_iter().try_for_each(Staged::publish)
-}
-
-/// A file under its temporary name, which is removed unless it gets its own.
-struct Staged {
-    temporary: PathBuf,
-    path: PathBuf,
-}
-
-impl Staged {
-    /// Writes what will be `path`.
-    fn write(path: PathBuf, content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<Self> {
-        let failed = |source| Error::Write { path: path.clone(), source };
-        if path.is_dir() {
-            return Err(failed(io::ErrorKind::IsADirectory.into()));
-        }
-        let (temporary, file) = create_beside(&path).map_err(failed)?;
-        let staged = Self { temporary, path: path.clone() };
-        let mut out = BufWriter::new(file);
-        content(&mut out).and_then(|()| out.flush()).map_err(failed)?;
-        Ok(staged)
-    }
-
-    /// Gives the file its name.
-    fn publish(self) -> Result<()> {
-        fs::rename(&self.temporary, &self.path).map_err(|source| Error::Write { path: self.path.clone(), source })
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        // After the renaming there is nothing to remove, and of any other failure a first one has been told.
-        let _ = fs::remove_file(&self.temporary);
-    }
-}
-
-/// A new file in the directory of `path`, with a name that no other has.
-fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut attempt = 0_u32;
-    loop {
-        let temporary = path.with_file_name(format!(".{name}.{}-{attempt}.tmp", std::process::id()));
-        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
-            Ok(file) => return Ok((temporary, file)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => attempt += 1,
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,5 +3,6 @@
 pub mod directory;
 pub mod explain;
 mod figures;
+pub mod staged;
 pub mod summary;
 pub mod terminal;

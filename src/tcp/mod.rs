@@ -99,6 +99,33 @@ pub struct FlowSummary {
     pub last_packet: PacketId,
     /// When that was captured.
     pub last_time: Timestamp,
+    /// Where its packets lie.
+    pub span: FlowSpan,
+}
+
+/// Which packets are of a connection: those of its flow from the first to the last, in the networks that these were in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowSpan {
+    /// The first packet.
+    pub first: PacketId,
+    /// The last packet.
+    pub last: PacketId,
+    /// The network that what the lower and the higher end sent was captured in, as [`crate::packet::Segment::scope`];
+    /// `None` if nothing of it was seen.
+    pub scopes: [Option<u32>; 2],
+}
+
+impl FlowSpan {
+    /// Whether a segment of the flow, from `direction` in the network `scope`, is in the right one.
+    #[must_use]
+    pub fn has_network(&self, direction: Direction, scope: u32) -> bool {
+        let [low, high] = self.scopes;
+        let of_direction = match direction {
+            Direction::FromLow => low,
+            Direction::FromHigh => high,
+        };
+        of_direction.is_none_or(|known| known == scope)
+    }
 }
 
 /// Whether an application wants to see more of a flow.

@@ -24,8 +24,8 @@ use crate::packet::{Flags, Quoted, Segment};
 
 use super::checksum::{Experience, checksum};
 use super::{
-    Application, Arrival, EndKind, FlowEnd, FlowStart, FlowSummary, Interest, Reassembler, Repetitions, SequenceNumber,
-    Sink,
+    Application, Arrival, EndKind, FlowEnd, FlowSpan, FlowStart, FlowSummary, Interest, Reassembler, Repetitions,
+    SequenceNumber, Sink,
 };
 
 /// The connections of one shard, each with its application.
@@ -452,6 +452,7 @@ impl<A: Application> Flow<A> {
                 repetitions: live.repetitions,
                 last_packet: self.last,
                 last_time: self.last_time,
+                span: FlowSpan { first: self.start.packet, last: self.last, scopes: self.scopes },
             };
             live.finish(&summary, output);
         }

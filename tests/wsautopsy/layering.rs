@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 const SHARED: [&str; 4] = ["error", "flow", "limits", "close_code"];
 
 /// The pipeline: a module may use what stands before it.
-const PIPELINE: [&str; 10] =
-    ["capture", "packet", "tcp", "http", "websocket", "connection", "cause", "analyze", "dataframe", "report"];
+const PIPELINE: [&str; 11] =
+    ["capture", "packet", "tcp", "http", "websocket", "connection", "cause", "analyze", "carve", "dataframe", "report"];
 
 /// Libraries with one user each.
 const LIBRARIES: [(&str, &[&str]); 5] = [

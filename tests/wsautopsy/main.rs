@@ -1,6 +1,7 @@
 //! The integration tests: one binary, a module for each area, captures built by [`builder`].
 
 mod builder;
+mod carve;
 mod causes;
 mod command_line;
 mod documentation;
