@@ -111,7 +111,8 @@ fn hints(codes: &[CloseCodeRow], style: Style) -> Vec<String> {
     let first = codes.iter().find(|row| row.connections > 0 && !is_ordinary(row.code)).or(codes.first());
     let explain = first.map(|row| format!("what to do about a code: wsautopsy explain {}", row.code));
     let tables = "each connection, frame and violation: -o DIR, or --table connections".to_owned();
-    let lines = explain.into_iter().chain([tables]).map(|line| fit(&format!("  {line}"), style.width));
+    let packets = "the packets of one as pcapng: wsautopsy carve CAPTURE --connection N -o FILE".to_owned();
+    let lines = explain.into_iter().chain([tables, packets]).map(|line| fit(&format!("  {line}"), style.width));
     std::iter::once(style.bold("Next")).chain(lines).collect()
 }
 
@@ -208,6 +209,7 @@ Where closes were unusual: not 1000, 1001 or 1005
 Next
   what to do about a code: wsautopsy explain 1006
   each connection, frame and violation: -o DIR, or --table connections
+  the packets of one as pcapng: wsautopsy carve CAPTURE --connection N -o FILE
 ";
         let found = text(&sample::analysis(), Style::default());
         assert!(found == expected, "{found}");
