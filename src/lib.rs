@@ -53,6 +53,7 @@ pub mod flow;
 pub mod http;
 pub mod limits;
 pub mod packet;
+pub mod redact;
 pub mod report;
 pub mod tcp;
 pub mod websocket;

@@ -9,6 +9,7 @@ use wsautopsy::analyze::{self, Analysis, analyze};
 use wsautopsy::close_code::CloseCode;
 use wsautopsy::dataframe::{Format, TableName, TableOptions, Tables};
 use wsautopsy::error::{Error, Result};
+use wsautopsy::redact::{Redaction, redact, redacted_arguments};
 use wsautopsy::report::{directory, summary, terminal};
 
 use super::Outcome;
@@ -42,6 +43,14 @@ pub(super) struct Options {
     /// Threads to work with; one for each core if not given.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
+    /// Nothing of any payload in any output: no reasons of Close frames, no bytes around invalid UTF-8, no details of
+    /// violations. What handshakes say (hosts, paths, user agents) is no payload.
+    #[arg(long)]
+    no_payload: bool,
+    /// No payload, and pseudonyms for addresses, hosts, origins and user agents; paths lose their queries. The same name
+    /// has the same pseudonym throughout a run. Names of captures stay.
+    #[arg(long)]
+    redact: bool,
     /// Neither summary nor progress nor warnings.
     #[arg(short, long)]
     quiet: bool,
@@ -65,12 +74,15 @@ pub(super) fn run(options: &Options) -> Result<Outcome> {
     let (inputs, mut failed) = source::inputs(&options.captures);
     let analysis = analyze::Options { threads: options.threads, filter: options.narrowing.filter() };
     let bar = Bar::new(options.quiet);
-    let analysis = analyze(inputs, &analysis, &mut |progress| bar.show(progress))?;
+    let mut analysis = analyze(inputs, &analysis, &mut |progress| bar.show(progress))?;
     bar.finish();
     failed |= source::warn(&analysis, options.quiet);
+    if let Some(redaction) = options.redaction() {
+        redact(&mut analysis, redaction);
+    }
     let tables = Tables::new(&analysis, &TableOptions { bucket: options.bucket })?;
     if let Some(directory) = &options.output {
-        let run = summary::Run { arguments: std::env::args().skip(1).collect(), elapsed: began.elapsed() };
+        let run = summary::Run { arguments: options.arguments(), elapsed: began.elapsed() };
         directory::write(directory, &tables, &options.format, &summary::summary(&analysis, &run))?;
     }
     show(&analysis, &tables, options)?;
@@ -80,6 +92,23 @@ pub(super) fn run(options: &Options) -> Result<Outcome> {
         true => Outcome::ConditionHolds,
         false => Outcome::Done,
     })
+}
+
+impl Options {
+    fn redaction(&self) -> Option<Redaction> {
+        match (self.redact, self.no_payload) {
+            (true, _) => Some(Redaction::Identities),
+            (false, true) => Some(Redaction::Payload),
+            (false, false) => None,
+        }
+    }
+
+    /// The command line, as `summary.json` tells it.
+    fn arguments(&self) -> Vec<String> {
+        let arguments: Vec<String> =
+            std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+        if self.redact { redacted_arguments(&arguments) } else { arguments }
+    }
 }
 
 /// Writes a table or the summary to standard output. A reader that went away is no error.

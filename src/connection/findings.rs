@@ -132,7 +132,9 @@ impl Findings {
             }
             None | Some(_) => {}
         }
-        if let Some(fault) = TextCheck::whole(body.reason, *at) {
+        let fault = TextCheck::whole(body.reason, *at);
+        let reason_valid = fault.is_none();
+        if let Some(fault) = fault {
             let detail = format!("{} at byte {} of the reason", fault.error.name(), fault.byte_offset);
             self.violation(sender, at, Rule::InvalidCloseReason, detail);
             self.invalid(sender, TextLocation::CloseReason, Some(body.reason.len() as u64), fault);
@@ -145,6 +147,7 @@ impl Findings {
                 position: Position::Extra,
                 code: body.code,
                 reason: body.reason.into(),
+                reason_valid,
                 payload_bytes: body.length,
             });
         }

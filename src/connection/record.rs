@@ -246,16 +246,10 @@ pub struct CloseFrame {
     pub code: Option<CloseCode>,
     /// What follows the code, not necessarily UTF-8.
     pub reason: Box<[u8]>,
+    /// Whether that is UTF-8, as RFC 6455 section 5.5.1 demands.
+    pub reason_valid: bool,
     /// Length of the body, code included.
     pub payload_bytes: u64,
-}
-
-impl CloseFrame {
-    /// Whether the reason is UTF-8, as RFC 6455 section 5.5.1 demands.
-    #[must_use]
-    pub fn reason_valid(&self) -> bool {
-        simdutf8::basic::from_utf8(&self.reason).is_ok()
-    }
 }
 
 /// Which of a connection's Close frames one is.

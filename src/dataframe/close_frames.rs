@@ -45,7 +45,7 @@ pub(super) fn columns<'a>() -> Vec<Field<'a>> {
             )
             .null("No code")
             .source("RFC 6455 section 5.5.1"),
-        Field::flag("reason_valid", |row| Some(row.event.reason_valid()))
+        Field::flag("reason_valid", |row| Some(row.event.reason_valid))
             .means("Whether the reason is UTF-8; true if there is none"),
         Field::count("payload_bytes", |row| Some(row.event.payload_bytes))
             .unit("bytes")

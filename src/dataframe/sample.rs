@@ -161,6 +161,7 @@ impl ConnectionBuilder {
             position,
             code: code.map(CloseCode),
             reason: reason.into(),
+            reason_valid: std::str::from_utf8(reason).is_ok(),
             payload_bytes,
         });
         self.ended_at(NOON + 2 * SECOND)

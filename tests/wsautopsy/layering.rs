@@ -7,8 +7,20 @@ use std::path::{Path, PathBuf};
 const SHARED: [&str; 4] = ["error", "flow", "limits", "close_code"];
 
 /// The pipeline: a module may use what stands before it.
-const PIPELINE: [&str; 11] =
-    ["capture", "packet", "tcp", "http", "websocket", "connection", "cause", "analyze", "carve", "dataframe", "report"];
+const PIPELINE: [&str; 12] = [
+    "capture",
+    "packet",
+    "tcp",
+    "http",
+    "websocket",
+    "connection",
+    "cause",
+    "analyze",
+    "carve",
+    "redact",
+    "dataframe",
+    "report",
+];
 
 /// Libraries with one user each.
 const LIBRARIES: [(&str, &[&str]); 5] = [

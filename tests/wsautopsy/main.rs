@@ -12,6 +12,7 @@ mod handshakes;
 mod layering;
 mod losses;
 mod properties;
+mod redaction;
 mod samples;
 mod tables;
 mod verdicts;

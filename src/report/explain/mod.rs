@@ -1,7 +1,7 @@
 //! What a close code means, or what sets two apart, as text for a terminal, Markdown for a wiki, or JSON for programs.
 //!
 //! In come a code's [`Guidance`](crate::close_code::Guidance) or a [`Comparison`]; out go bytes. Text and Markdown are two
-//! looks of one `Block` list, so that both say the same.
+//! looks of one list of blocks, so that both say the same.
 
 use std::io::{self, Write};
 
@@ -202,7 +202,7 @@ mod tests {
                 Some(table) => {
                     let schema = table.schema();
                     let known = |name: &&str| schema.iter().any(|column| column.name == *name);
-                    assert!(evidence.columns.iter().all(|name| known(name)), "{evidence:?}");
+                    assert!(evidence.columns.iter().all(known), "{evidence:?}");
                     seen += 1;
                 }
                 None => assert!(["reconnects", "tls_failures"].contains(&evidence.table), "{evidence:?}"),

@@ -47,7 +47,7 @@ pub(super) fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
 fn example(analysis: &Analysis, record: &ConnectionRecord) -> String {
     let Some(cause) = record.cause else { return String::new() };
     let place = place(analysis, record, cause);
-    match detail(record, cause) {
+    match detail(record, cause).filter(|detail| !detail.is_empty()) {
         Some(detail) if analysis.captures.len() == 1 => format!("{place}: {detail}"),
         Some(_) | None => place,
     }

@@ -79,7 +79,7 @@ fn loops(found: &[Reconnect<'_>]) -> Option<String> {
     let mut lengths = HashMap::<u64, (CloseCode, u64)>::new();
     // In order of the first connection, so that a chain is followed from its beginning.
     let mut longest = BTreeMap::<CloseCode, (u64, u64)>::new();
-    for reconnect in found.iter().filter(|reconnect| !is_ordinary(reconnect.code)) {
+    for reconnect in found.iter().filter(|reconnect| !is_ordinary(reconnect.code) && !is_of_server(reconnect.code)) {
         let before = lengths.remove(&reconnect.connection).filter(|(code, _)| *code == reconnect.code);
         let length = before.map_or(1, |(_, length)| length + 1);
         lengths.insert(reconnect.next_connection, (reconnect.code, length));
@@ -91,6 +91,11 @@ fn loops(found: &[Reconnect<'_>]) -> Option<String> {
     }
     let (code, (clients, most)) = longest.into_iter().max_by_key(|(_, (clients, _))| *clients)?;
     Some(format!("  in a loop: {}, back up to {} times in a row after {code}", counted(clients, "client"), count(most)))
+}
+
+/// Whether clients are to come back after it: a server that restarts often sends them into no loop of their own.
+const fn is_of_server(code: CloseCode) -> bool {
+    matches!(code.0, 1001 | 1012)
 }
 
 const SECOND: i64 = 1_000_000_000;
