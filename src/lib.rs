@@ -10,6 +10,8 @@
 //! [`flow`], [`limits`], [`error`] and [`close_code`]. [`analyze`] is the loop that drives it: batches of packets in,
 //! shards of connections in parallel, records out.
 //!
+//! When all connections are known, [`cause`] tells why each of them closed, because they explain each other.
+//!
 //! The protocol modules do no I/O. They are fed bytes, gaps and ends, and tell events; they know no file, no clock and
 //! no thread. What was on the wire is kept apart from what follows from it: see [`connection::ConnectionRecord`] and
 //! [`connection::Verdict`].

@@ -10,7 +10,7 @@
 use super::Case;
 use super::idle::Ages;
 use crate::connection::{Cause, CauseKind, TcpEnd};
-use crate::flow::Role;
+use crate::flow::{PacketId, Role};
 
 /// Repetitions that nobody answered. One or two are a loss on the way.
 const REPETITIONS: u8 = 3;
@@ -36,16 +36,9 @@ pub(super) fn cause(case: &Case<'_>, ages: &Ages) -> Option<Cause> {
 }
 
 /// The packet from which on the other end did not answer, if it did not.
-fn vanished(case: &Case<'_>) -> Option<crate::flow::PacketId> {
-    let own = case.own();
-    let ping = own.unanswered_ping.filter(|ping| {
-        let silent = case.peer().last_byte.is_none_or(|last| last < ping.time);
-        silent && !case.peer().lost && case.millis_since(ping.time) >= PING_MILLIS
-    });
-    let repeated = own.repetitions.count >= REPETITIONS
-        && own.repetitions.last.millis_since(own.repetitions.first) >= REPETITION_MILLIS;
-    match ping {
-        Some(ping) => Some(ping.packet),
-        None => repeated.then_some(case.packet),
-    }
+fn vanished(case: &Case<'_>) -> Option<PacketId> {
+    let repetitions = case.own().repetitions;
+    let repeated =
+        repetitions.count >= REPETITIONS && repetitions.last.millis_since(repetitions.first) >= REPETITION_MILLIS;
+    case.ping_into_silence(PING_MILLIS).or(repeated.then_some(case.packet))
 }

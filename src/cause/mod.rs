@@ -14,7 +14,7 @@
 //! | `departure` | 1001, 1012, 1013, 1014 |
 //! | `offence` | 1002, 1003, 1007, 1009, 1010: what the peer sent, or did not agree to |
 //! | `policy` | 1008, 3000, 3003 |
-//! | `failure` | 1011, 3008 |
+//! | `failure` | 1011, 3008, and those that say nothing by themselves: 1005, 4000 to 4999 |
 //! | `abnormal` | 1006 |
 
 mod abnormal;
@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 
 use crate::close_code::CloseCode;
 use crate::connection::{
-    Activity, Cause, CauseKind, CloseFrame, CloseReply, ClosedBy, Conduct, ConnectionRecord, Position,
+    Activity, Cause, CauseKind, CloseFrame, CloseReply, ClosedBy, Conduct, ConnectionRecord, Position, SeenPing,
 };
 use crate::flow::{Endpoint, PacketId, Role, Timestamp};
 
@@ -123,7 +123,9 @@ impl<'a> Case<'a> {
             1006 if self.close.is_none() => abnormal::cause(self, &common.ages),
             1008 | 3000 | 3003 => policy::cause(self),
             1011 | 3008 => failure::cause(self),
-            // The others say nothing by themselves, are between the two ends, or must not be sent.
+            // They say nothing by themselves, or only to the two ends.
+            1005 | 4000..=4999 => failure::cause_of_silence(self),
+            // The others must not be sent, or nobody has said what they mean.
             _ => None,
         }
     }
@@ -158,6 +160,13 @@ impl<'a> Case<'a> {
     fn unanswered_ping(&self) -> Option<(PacketId, f64)> {
         let ping = self.own().unanswered_ping.filter(|_| !self.peer().lost)?;
         Some((ping.packet, self.millis_since(ping.time)))
+    }
+
+    /// The Ping of the closer after which it heard nothing at all, if that is so many milliseconds ago.
+    fn ping_into_silence(&self, millis: f64) -> Option<PacketId> {
+        let silent = |ping: &SeenPing| self.peer().last_byte.is_none_or(|last| last < ping.time);
+        let ping = self.own().unanswered_ping.filter(|ping| silent(ping) && !self.peer().lost)?;
+        (self.millis_since(ping.time) >= millis).then_some(ping.packet)
     }
 
     /// Whether the other end answered the Close frame as it should.

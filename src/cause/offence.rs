@@ -3,6 +3,7 @@
 //! | cause | claimed when |
 //! | --- | --- |
 //! | the rule's name | 1002, and the peer broke it before |
+//! | `invalid-utf8` | 1002 right after a text of the peer that is not UTF-8, and no other offence |
 //! | `unsupported-data` | 1003, and the peer had sent a message: the last one that the closer had received |
 //! | `invalid-utf8` | 1007, and the peer had sent text that is not UTF-8 |
 //! | `bad-compression` | 1007, and the peer had broken RFC 7692 |
@@ -15,7 +16,7 @@
 //! were long before, the last one is.
 
 use super::Case;
-use crate::connection::{Cause, CauseKind, Handshake, TextLocation, Violation};
+use crate::connection::{Cause, CauseKind, Handshake, InvalidUtf8, TextLocation, Violation};
 use crate::flow::{PacketId, Role, Timestamp};
 use crate::websocket::Rule;
 
@@ -35,8 +36,10 @@ pub(super) fn cause(case: &Case<'_>) -> Option<Cause> {
 
 fn violation(case: &Case<'_>) -> Option<Cause> {
     let broken = case.record.violations.iter().filter(|violation| is_visible(violation.rule));
-    let found = to_blame(case, broken, |violation| (violation.sender, violation.packet, violation.time))?;
-    Some(Cause { kind: CauseKind::Violation(found.rule), packet: found.packet })
+    match to_blame(case, broken, |violation| (violation.sender, violation.packet, violation.time)) {
+        Some(found) => Some(Cause { kind: CauseKind::Violation(found.rule), packet: found.packet }),
+        None => invalid_text(case).filter(|text| case.millis_since(text.time) <= REACTION_MILLIS).map(Cause::from),
+    }
 }
 
 /// Whether an endpoint can see the breach and would answer 1002.
@@ -50,9 +53,8 @@ fn unsupported_data(case: &Case<'_>) -> Option<Cause> {
 }
 
 fn invalid_payload(case: &Case<'_>) -> Option<Cause> {
-    let texts = case.record.invalid_utf8.iter().filter(|text| text.location != TextLocation::CloseReason);
-    if let Some(text) = to_blame(case, texts, |text| (text.sender, text.packet, text.time)) {
-        return Some(Cause { kind: CauseKind::InvalidUtf8, packet: text.packet });
+    if let Some(text) = invalid_text(case) {
+        return Some(Cause::from(text));
     }
     let broken = case.record.violations.iter().filter(|violation| is_of_compression(violation));
     if let Some(found) = to_blame(case, broken, |violation| (violation.sender, violation.packet, violation.time)) {
@@ -60,6 +62,17 @@ fn invalid_payload(case: &Case<'_>) -> Option<Cause> {
     }
     let last = case.peer().last_message.map(|message| message.packet);
     is_unproven(case).then(|| Cause { kind: CauseKind::Unproven, packet: last.unwrap_or(case.packet) })
+}
+
+fn invalid_text<'a>(case: &Case<'a>) -> Option<&'a InvalidUtf8> {
+    let texts = case.record.invalid_utf8.iter().filter(|text| text.location != TextLocation::CloseReason);
+    to_blame(case, texts, |text| (text.sender, text.packet, text.time))
+}
+
+impl From<&InvalidUtf8> for Cause {
+    fn from(text: &InvalidUtf8) -> Self {
+        Self { kind: CauseKind::InvalidUtf8, packet: text.packet }
+    }
 }
 
 fn is_of_compression(violation: &Violation) -> bool {

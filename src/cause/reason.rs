@@ -42,10 +42,10 @@ impl Reason {
         ]) || self.0.iter().any(|word| word == "auth" || word == "oauth")
             || self.has_pair("api", "key")
             || self.has_pair("log", "in")
-            || self.has_pair("signed", "in")
+            || ["logged", "sign", "signed"].iter().any(|word| self.has_pair(word, "in"))
             || self.has_pair("session", "expired")
             || self.has_pair("invalid", "session")
-            || self.has_pair("access", "denied")
+            || ["access", "permission"].iter().any(|word| self.has_pair(word, "denied"))
     }
 
     /// It is about how much the peer sends: `rate limit exceeded`, `too many messages`, `slow down`.

@@ -15,7 +15,7 @@ pub struct Activity {
     pub ends: PerRole<Conduct>,
     /// Who sent the last data message.
     pub last_sender: Option<Role>,
-    /// When the last byte of either end was captured, Close frames included; `None` if there was none after the handshake.
+    /// When the last byte of either end was captured; `None` if there was none after the handshake.
     pub last_byte: Option<Timestamp>,
     /// The longest time without a byte of either end that was followed by one, in nanoseconds.
     pub longest_silence: i64,
@@ -81,6 +81,9 @@ pub struct SeenMessage {
 impl Activity {
     /// A segment with bytes of `sender`.
     pub(super) fn bytes(&mut self, sender: Role, time: Timestamp) {
+        if self.closed {
+            return;
+        }
         if let Some(last) = self.last_byte {
             let silence = time.as_nanos().saturating_sub(last.as_nanos());
             self.longest_silence = self.longest_silence.max(silence);

@@ -220,6 +220,14 @@ mod offence {
     }
 
     #[test]
+    fn invalid_text_explains_1002_where_nothing_else_does() {
+        let bad = || open().frame(CLIENT, TEXT, b"caf\xe9");
+        assert_eq!(cause(closed_by_server(bad(), 1002, "")), "invalid-utf8 in 6");
+        assert_eq!(cause(closed_by_server(bad().wait(60_000), 1002, "")), "");
+        assert_eq!(cause(closed_by_server(bad().frame(CLIENT, 0x83, ""), 1002, "")), "reserved-opcode in 7");
+    }
+
+    #[test]
     fn valid_text_leaves_1007_unproven() {
         assert_eq!(cause(closed_by_server(open().text(CLIENT, "grün"), 1007, "")), "unproven in 6");
         // The closer's own text is no reason.
@@ -370,6 +378,16 @@ mod failure {
         let thawed = frozen.close(SERVER, 1011, "").frame(CLIENT, PONG, "1").close(CLIENT, 1011, "").fins(SERVER);
         assert_eq!(cause(thawed), "ping-timeout in 6");
         assert_eq!(cause(closed_by_server(open(), 1011, "keepalive ping timeout")), "ping-timeout in 6");
+    }
+
+    #[test]
+    fn codes_that_say_nothing_tell_of_silence() {
+        let silent = || open().text(CLIENT, "hi").frame(SERVER, PING, "").wait(20_000);
+        assert_eq!(cause(silent().frame(SERVER, CLOSE, "").fin(SERVER)), "ping-timeout in 7");
+        assert_eq!(cause(closed_by_server(silent(), 4000, "")), "ping-timeout in 7");
+        assert_eq!(cause(closed_by_server(silent().text(CLIENT, "here"), 4000, "")), "");
+        assert_eq!(cause(closed_by_client(silent(), 4000, "")), "");
+        assert_eq!(cause(closed_by_server(open().frame(SERVER, PING, "").wait(100), 4000, "")), "");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod handshakes;
 mod layering;
 mod losses;
 mod properties;
+mod reconnects;
 mod redaction;
 mod samples;
 mod tables;

@@ -122,3 +122,51 @@ const FILE: usize = 20;
 
 /// Characters of what a peer or the decoder said.
 const DETAIL: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataframe::sample::{self, ConnectionBuilder};
+    use crate::flow::Role;
+    use crate::websocket::Rule;
+
+    /// The line of a connection that closed for that reason, without the columns before the example.
+    fn example_of(kind: CauseKind, packet: u64) -> String {
+        let closed = ConnectionBuilder::new().invalid_text().closed(1011, Role::Server).cause(kind, packet).build();
+        let line = lines(&sample::of([closed]), Style::default()).remove(1);
+        line.split_once("frame ").map(|(_, rest)| rest.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn examples_say_what_is_to_be_seen() {
+        assert_eq!(example_of(CauseKind::InvalidUtf8, 5), "5: client's message 2, byte 3");
+        assert_eq!(example_of(CauseKind::Violation(Rule::ReservedBits), 5), "5: byte e9 at 3");
+        assert_eq!(example_of(CauseKind::MessageTooBig { bytes: 3000 }, 8), "8: 2.9 KiB");
+        assert_eq!(example_of(CauseKind::IdleTimeout { after_ms: 60_001 }, 8), "8: after 1 min 0 s of silence");
+        assert_eq!(example_of(CauseKind::ServiceRestart { connections: 50 }, 8), "8: 50 at once");
+        assert_eq!(example_of(CauseKind::ServiceRestart { connections: 1 }, 8), "8");
+        assert_eq!(example_of(CauseKind::RateLimit { messages: 42 }, 8), "8: 42 messages in the last seconds");
+        assert_eq!(example_of(CauseKind::ServerError, 8), "8: bye");
+        assert_eq!(example_of(CauseKind::Normal, 8), "8");
+    }
+
+    #[test]
+    fn most_frequent_causes_come_first_and_the_unknown_last() {
+        let with = |kind| ConnectionBuilder::new().closed(1000, Role::Client).cause(kind, 10).build();
+        let unknown = ConnectionBuilder::new().closed(4000, Role::Client).build();
+        let records = [with(CauseKind::GoingAway), with(CauseKind::Normal), with(CauseKind::Normal), unknown];
+        let expected = [
+            "why they closed  closes  for example",
+            "normal           2  tcp.stream eq 1, frame 110",
+            "going-away       1  tcp.stream eq 0, frame 10",
+            "(unknown)        1  4000",
+        ];
+        assert_eq!(lines(&sample::of(records), Style::default()), expected);
+    }
+
+    #[test]
+    fn nothing_known_is_nothing_said() {
+        let unknown = ConnectionBuilder::new().closed(4000, Role::Client).build();
+        assert_eq!(lines(&sample::of([unknown]), Style::default()), [""; 0]);
+    }
+}

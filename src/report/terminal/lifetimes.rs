@@ -56,3 +56,32 @@ const LEAST: usize = 10;
 
 /// Milliseconds that connections last at least where an early end is worth a word.
 const USUAL_MILLIS: f64 = 10_000.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataframe::sample::{self, ConnectionBuilder, NOON};
+    use crate::flow::Role;
+
+    /// Connections that closed normally after so many seconds.
+    fn told(seconds: impl IntoIterator<Item = i64>) -> Vec<String> {
+        let closed = |seconds: i64| {
+            let closed = ConnectionBuilder::new().closed(1000, Role::Client).replied(Some(1000));
+            closed.ended_at(NOON + seconds * 1_000_000_000).build()
+        };
+        lines(&sample::of(seconds.into_iter().map(closed)), Style::default())
+    }
+
+    #[test]
+    fn early_ends_are_told_against_what_is_usual() {
+        let expected = "1000, but early: 2 of 22 within 3.0 s, usually 2 min 0 s; e.g. connection 21";
+        assert_eq!(told([120; 20].into_iter().chain([2, 3])), [expected]);
+    }
+
+    #[test]
+    fn what_is_usual_is_not_early() {
+        assert_eq!(told([120, 100, 80, 60, 40, 20, 130, 140, 150, 160, 90]), [""; 0]);
+        assert_eq!(told([120, 120, 120, 1]), [""; 0]);
+        assert_eq!(told([9; 20].into_iter().chain([0])), [""; 0]);
+    }
+}

@@ -95,3 +95,43 @@ const LONGEST_MILLIS: f64 = 10_000.0;
 
 /// Moments that are shown.
 const TOP: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataframe::sample::{self, ConnectionBuilder};
+
+    fn told(code: u16, count: usize, change: impl Fn(usize, &mut ConnectionRecord)) -> Vec<String> {
+        let mut records: Vec<_> =
+            (0..count).map(|_| ConnectionBuilder::new().closed(code, Role::Server).build()).collect();
+        records.iter_mut().enumerate().for_each(|(index, record)| change(index, record));
+        lines(&sample::of(records), Style::default())
+    }
+
+    #[test]
+    fn closes_at_once_are_a_line() {
+        let later = |index: usize, record: &mut ConnectionRecord| {
+            let time = record.close_frames[0].time.as_nanos() + index as i64 * 10_000_000;
+            record.close_frames[0].time = Timestamp::from_nanos(time);
+        };
+        let expected = "  12:00:02  5 × 1012 by 10.0.0.2:80 in 40 ms, stream 0 first, 4 last";
+        assert_eq!(told(1012, 5, later), ["Many at once", expected]);
+    }
+
+    #[test]
+    fn few_ordinary_or_spread_closes_are_none() {
+        assert_eq!(told(1012, 2, |_, _| ()), [""; 0]);
+        assert_eq!(told(1000, 5, |_, _| ()), [""; 0]);
+        let spread = |index: usize, record: &mut ConnectionRecord| {
+            let time = record.close_frames[0].time.as_nanos() + index as i64 * SECOND;
+            record.close_frames[0].time = Timestamp::from_nanos(time);
+        };
+        assert_eq!(told(1012, 5, spread), [""; 0]);
+        let one_by_one = |_: usize, record: &mut ConnectionRecord| {
+            record.established_at = record.close_frames.first().map(|frame| frame.time);
+        };
+        assert_eq!(told(1012, 5, one_by_one), [""; 0]);
+    }
+
+    const SECOND: i64 = 1_000_000_000;
+}

@@ -111,3 +111,57 @@ const STORM_FACTOR: f64 = 2.0;
 
 /// Returns in a row after the same code that make a loop.
 const LOOP: u64 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::ConnectionRecord;
+    use crate::dataframe::sample::{self, ConnectionBuilder, NOON};
+
+    /// A connection to `path` that the server closes with `code`, from second `from` to second `to` after noon.
+    fn closed(path: &str, code: u16, from: i64, to: i64) -> ConnectionRecord {
+        let mut record = ConnectionBuilder::new().path(path).closed(code, Role::Server).build();
+        record.opened_at = Timestamp::from_nanos(NOON + from * SECOND);
+        record.close_frames[0].time = Timestamp::from_nanos(NOON + to * SECOND);
+        record
+    }
+
+    fn told(records: Vec<ConnectionRecord>) -> Vec<String> {
+        lines(&sample::of(records), Style::default())
+    }
+
+    #[test]
+    fn returns_are_told_by_code_with_their_delays() {
+        let again = |path: &str, delay: i64| [closed(path, 1012, 0, 2), closed(path, 1000, 2 + delay, 20)];
+        let records = [again("/a", 1), again("/b", 2), again("/c", 9)].concat();
+        let expected = "  after 1012: 3 of 4, median 2.0 s, 90% within 9.0 s; 1 did not";
+        assert_eq!(told([records, vec![closed("/d", 1012, 0, 2)]].concat()), ["Clients that came back", expected]);
+    }
+
+    #[test]
+    fn ordinary_closes_and_clients_that_leave_are_not_waited_for() {
+        assert_eq!(told(vec![closed("/a", 1000, 0, 2), closed("/a", 1000, 3, 5)]), [""; 0]);
+        let left = ConnectionBuilder::new().closed(1001, Role::Client).build();
+        assert_eq!(told(vec![left, closed("/ws", 1000, 9, 10)]), [""; 0]);
+    }
+
+    #[test]
+    fn many_returns_in_one_second_are_a_storm() {
+        let paths: Vec<_> = (0..30).map(|number| format!("/{number}")).collect();
+        let first = paths.iter().map(|path| closed(path, 1012, 0, 1));
+        let second = paths.iter().map(|path| closed(path, 1000, 2, 3));
+        let found = told(first.chain(second).collect());
+        assert_eq!(found[2], "  most at once: 30 in the second from 12:00:02, against 15.0 on average");
+        let one = told(vec![closed("/a", 1012, 0, 1), closed("/a", 1000, 2, 3)]);
+        assert!(!one.iter().any(|line| line.contains("most at once")), "{one:?}");
+    }
+
+    #[test]
+    fn client_that_is_closed_again_and_again_is_in_a_loop() {
+        let times = |code| (0..6).map(move |number| closed("/a", code, number * 10, number * 10 + 5)).collect();
+        let found = told(times(1008));
+        assert_eq!(found[2], "  in a loop: 1 client, back up to 5 times in a row after 1008");
+        assert!(!told(times(1012)).iter().any(|line| line.contains("loop")), "a server that restarts");
+        assert_eq!(told(vec![closed("/a", 1008, 0, 5), closed("/a", 1008, 6, 7)]).len(), 2);
+    }
+}
