@@ -451,31 +451,31 @@ mod abnormal {
         assert_eq!(cause(silent.rst(CLIENT)), "reset-by-client in 8");
     }
 
-    /// The server's last message, repeated so many times, doubling the wait from 200 ms on.
-    fn into_the_void(repetitions: u32) -> Capture {
-        let chat = open().text(CLIENT, "hi").deaf(CLIENT).text(SERVER, "are you there?");
-        let wait = (0..repetitions).map(|number| 200 << number).sum();
-        let mut capture = Capture::of(chat.wait(wait).rst(SERVER));
-        let (message, end) = (capture.packets[6].clone(), capture.packets.remove(7));
-        let mut time = message.time;
-        for number in 0..repetitions {
-            time += i64::from(200 << number) * 1_000_000;
+    /// The server's last message, repeated so many times, a second after each other; then, if it is `heard`, an
+    /// acknowledgement; then the server's RST.
+    fn into_the_void(repetitions: i64, heard: bool) -> Capture {
+        let chat = open().text(CLIENT, "hi").deaf(CLIENT).text(SERVER, "are you there?").wait(repetitions * 1000);
+        let chat = if heard { chat.hears(CLIENT).ack(CLIENT) } else { chat };
+        let mut capture = Capture::of(chat.rst(SERVER));
+        let message = capture.packets[6].clone();
+        let again = (1..=repetitions).map(|number| {
             let mut again = message.clone();
-            again.time = time;
-            capture.packets.push(again);
-        }
-        capture.packets.push(end);
+            again.time += number * 1_000_000_000;
+            again
+        });
+        capture.packets.splice(7..7, again);
         capture
     }
 
     #[test]
     fn repetitions_into_the_void_tell_that_the_peer_has_vanished() {
-        assert_eq!(cause_in(&into_the_void(5)), "peer-vanished in 13");
+        assert_eq!(cause_in(&into_the_void(5, false)), "peer-vanished in 13");
     }
 
     #[test]
-    fn few_repetitions_and_copies_of_the_capture_do_not() {
-        assert_eq!(cause_in(&into_the_void(2)), "reset-by-server in 10");
+    fn few_or_answered_repetitions_and_copies_of_the_capture_do_not() {
+        assert_eq!(cause_in(&into_the_void(2, false)), "reset-by-server in 10");
+        assert_eq!(cause_in(&into_the_void(5, true)), "reset-by-server in 14");
         let copied = Capture::of(open().text(CLIENT, "hi").deaf(CLIENT).text(SERVER, "hello").rst(SERVER));
         assert_eq!(cause_in(&copied.twice(7).twice(7).twice(7).twice(7)), "reset-by-server in 12");
     }
