@@ -6,7 +6,7 @@
 //! | `invalid-utf8` | 1002 right after a text of the peer that is not UTF-8, and no other offence |
 //! | `unsupported-data` | 1003, and the peer had sent a message: the last one that the closer had received |
 //! | `invalid-utf8` | 1007, and the peer had sent text that is not UTF-8 |
-//! | `bad-compression` | 1007, and the peer had broken RFC 7692 |
+//! | `bad-compression` | 1007, and the peer had broken RFC 7692 in a message |
 //! | `unproven` | 1007, although every message of the peer is in the capture, was decoded, and is valid |
 //! | `message-too-big` | 1009, and the peer had sent a message: the largest one that the closer had received |
 //! | `mandatory-extension` | 1010 of a client that saw the server's answer agree to no extension |
@@ -35,11 +35,15 @@ pub(super) fn cause(case: &Case<'_>) -> Option<Cause> {
 }
 
 fn violation(case: &Case<'_>) -> Option<Cause> {
-    let broken = case.record.violations.iter().filter(|violation| is_visible(violation.rule));
-    match to_blame(case, broken, |violation| (violation.sender, violation.packet, violation.time)) {
-        Some(found) => Some(Cause { kind: CauseKind::Violation(found.rule), packet: found.packet }),
-        None => invalid_text(case).filter(|text| case.millis_since(text.time) <= REACTION_MILLIS).map(Cause::from),
+    let place = |violation: &&Violation| (violation.sender, violation.packet, violation.time);
+    let visible = || case.record.violations.iter().filter(|violation| is_visible(violation.rule));
+    // Who goes on after the handshake has accepted it; only a close right after it is about it.
+    let frames = visible().filter(|violation| Some(violation.packet) > case.activity.handshake_packet);
+    let at_once = visible().filter(|violation| case.millis_since(violation.time) <= REACTION_MILLIS);
+    if let Some(found) = to_blame(case, frames, place).or_else(|| to_blame(case, at_once, place)) {
+        return Some(Cause { kind: CauseKind::Violation(found.rule), packet: found.packet });
     }
+    invalid_text(case).filter(|text| case.millis_since(text.time) <= REACTION_MILLIS).map(Cause::from)
 }
 
 /// Whether an endpoint can see the breach and would answer 1002.
@@ -75,8 +79,9 @@ impl From<&InvalidUtf8> for Cause {
     }
 }
 
+/// Whether it is about a compressed message, and not about what was agreed upon, which is in section 7.1.
 fn is_of_compression(violation: &Violation) -> bool {
-    violation.rule.section().is_some_and(|section| section.starts_with("RFC 7692"))
+    violation.rule.section().is_some_and(|section| section.starts_with("RFC 7692 section 7.2"))
 }
 
 /// Whether all that the peer sent is known to be valid. A breach of any rule leaves doubt.

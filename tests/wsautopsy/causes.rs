@@ -203,6 +203,15 @@ mod offence {
     }
 
     #[test]
+    fn breach_in_the_handshake_is_to_blame_only_right_after_it() {
+        let answer = answer_head("Sec-WebSocket-Protocol: nobody-asked\r\n");
+        let odd = || Conversation::new().syn().request("/chat").server(&answer);
+        assert_eq!(cause(closed_by_client(odd(), 1002, "")), "unrequested-subprotocol in 5");
+        assert_eq!(cause(closed_by_client(odd().wait(60_000), 1002, "")), "");
+        assert_eq!(cause(closed_by_client(odd().frame(SERVER, 0x83, ""), 1002, "")), "reserved-opcode in 6");
+    }
+
+    #[test]
     fn last_message_is_what_1003_refuses() {
         let binary = open().text(CLIENT, "fine").frame(CLIENT, BINARY, b"\x00");
         assert_eq!(cause(closed_by_server(binary.clone(), 1003, "")), "unsupported-data in 7");
