@@ -228,6 +228,7 @@ impl Visitor<Arrival> for Seen {
     fn event(&mut self, _: u64, _: Arrival, event: Event<'_, Arrival>) {
         match event {
             Event::Message { .. } => self.messages += 1,
+            Event::DataFrame { .. } | Event::Ping | Event::Pong => {}
             Event::Undecodable | Event::InvalidText { .. } | Event::Close(_) | Event::Violation { .. } => {
                 self.others += 1;
             }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::capture::{Batch, CaptureFile, Captures, Input, Packet};
+use crate::cause;
 use crate::connection::{Connection, ConnectionRecord, TlsFailure};
 use crate::error::{Error, Result};
 use crate::flow::{FlowKey, PacketId, Timestamp};
@@ -291,6 +292,7 @@ impl<'a> Pipeline<'a> {
         // have the order of the file, those of several files the order of time.
         let by_time = files.len() > 1;
         connections.par_sort_by_key(|record| (by_time.then_some(record.opened_at), record.first_packet));
+        cause::tell(&mut connections);
         self.counts.resize_with(files.len(), Counts::default);
         let mut captures: Vec<AnalysedCapture> = files
             .into_iter()

@@ -11,6 +11,8 @@
 //! shards of connections in parallel, records out. What it finds can go two other ways before it becomes tables: [`redact`]
 //! takes out what must not be told, and [`carve`] reads the captures again for the packets of chosen connections.
 //!
+//! When all connections are known, [`cause`] tells why each of them closed, because they explain each other.
+//!
 //! The protocol modules do no I/O. They are fed bytes, gaps and ends, and tell events; they know no file, no clock and
 //! no thread. What was on the wire is kept apart from what follows from it: see [`connection::ConnectionRecord`] and
 //! [`connection::Verdict`].
@@ -45,6 +47,7 @@
 pub mod analyze;
 pub mod capture;
 pub mod carve;
+pub mod cause;
 pub mod close_code;
 pub mod connection;
 pub mod dataframe;

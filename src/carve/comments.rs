@@ -14,8 +14,9 @@ pub(super) fn by_packet(record: &ConnectionRecord) -> HashMap<PacketId, Vec<Stri
     let violations = violations.map(|row| (row.packet, violation(row)));
     let texts = record.invalid_utf8.iter().map(|row| (row.packet, invalid_utf8(row)));
     let closes = record.close_frames.iter().map(|row| (row.packet, close_frame(row)));
+    let cause = record.cause.map(|cause| (cause.packet, format!("why it closed: {}", cause.kind.name())));
     let mut comments = HashMap::<_, Vec<_>>::new();
-    for (packet, text) in violations.chain(texts).chain(closes) {
+    for (packet, text) in violations.chain(texts).chain(closes).chain(cause) {
         comments.entry(packet).or_default().push(text);
     }
     comments

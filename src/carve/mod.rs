@@ -37,6 +37,8 @@ pub struct Selection {
     pub connections: Vec<usize>,
     /// Close codes, as in the tables' `close_code`.
     pub close_codes: Vec<CloseCode>,
+    /// Names of causes, as in the tables' `cause`.
+    pub causes: Vec<String>,
     /// Only connections with text that is not UTF-8.
     pub invalid_utf8: bool,
 }
@@ -46,8 +48,10 @@ impl Selection {
     #[must_use]
     pub fn chooses(&self, number: usize, record: &ConnectionRecord) -> bool {
         let code = record.verdict.close_code;
+        let cause = record.cause.map(|cause| cause.kind.name());
         (self.connections.is_empty() || self.connections.contains(&number))
             && (self.close_codes.is_empty() || code.is_some_and(|code| self.close_codes.contains(&code)))
+            && (self.causes.is_empty() || cause.is_some_and(|cause| self.causes.iter().any(|name| name == cause)))
             && (!self.invalid_utf8 || record.invalid_utf8_count > 0)
     }
 

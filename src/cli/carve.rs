@@ -37,6 +37,9 @@ pub(super) struct Options {
     /// Connections with this close code, 1005, 1006 and 1015 included; may be given more than once.
     #[arg(long, value_name = "CODE", value_parser = super::explain::code)]
     close_code: Vec<CloseCode>,
+    /// Connections that closed for this cause, such as idle-timeout; may be given more than once.
+    #[arg(long, value_name = "NAME")]
+    cause: Vec<String>,
     /// Connections with text that is not UTF-8.
     #[arg(long)]
     invalid_utf8: bool,
@@ -78,6 +81,7 @@ impl Options {
         Selection {
             connections: self.connection.clone(),
             close_codes: self.close_code.clone(),
+            causes: self.cause.clone(),
             invalid_utf8: self.invalid_utf8,
         }
     }

@@ -5,6 +5,7 @@ use crate::limits;
 use crate::tcp::Arrival;
 use crate::websocket::{Event, InvalidText, LikelyCause, Rule, TextCheck, Visitor};
 
+use super::activity::Activity;
 use super::closing::{Circumstances, Closing, Order, SeenClose};
 use super::reaction::Causes;
 use super::record::{CloseFrame, InvalidUtf8, Position, TextLocation, Violation};
@@ -14,6 +15,7 @@ use super::split::Splits;
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) closing: Closing,
+    pub(super) activity: Activity,
     pub(super) close_frames: Vec<CloseFrame>,
     pub(super) invalid_utf8: Vec<InvalidUtf8>,
     pub(super) invalid_utf8_count: u64,
@@ -159,6 +161,11 @@ impl Visitor<Arrival> for OfSender<'_> {
     fn event(&mut self, end: u64, at: Arrival, event: Event<'_, Arrival>) {
         let (findings, sender) = (&mut *self.findings, self.sender);
         match event {
+            Event::DataFrame { text, first, bytes } => {
+                findings.activity.data_frame(sender, end, &at, (text, first, bytes));
+            }
+            Event::Ping => findings.activity.ping(sender, &at),
+            Event::Pong => findings.activity.pong(sender),
             Event::Message { text } => {
                 *findings.messages.get_mut(sender) += 1;
                 if text {
@@ -174,6 +181,7 @@ impl Visitor<Arrival> for OfSender<'_> {
                 findings.invalid(sender, TextLocation::TextMessage(message), bytes, known, fault);
             }
             Event::Close(body) => {
+                findings.activity.close(sender, &at);
                 findings.closing.close(SeenClose {
                     sender,
                     code: body.code,

@@ -10,12 +10,15 @@
 //!      └── CONNECT ─────┘     └── refused ──▶ record, and goes on
 //! ```
 
+mod activity;
+mod cause;
 mod closing;
 mod findings;
 mod handshake_rules;
 mod negotiation;
 mod probe;
 mod proxy;
+mod rate;
 mod reaction;
 mod record;
 mod secure;
@@ -23,6 +26,9 @@ mod session;
 mod split;
 mod tls_failure;
 
+pub use activity::{Activity, Conduct, SeenMessage, SeenPing};
+pub use cause::{Cause, CauseKind};
+pub use rate::Rate;
 pub use record::*;
 pub use tls_failure::TlsFailure;
 

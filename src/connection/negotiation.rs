@@ -502,7 +502,14 @@ mod tests {
         let Outcome::Upgraded(session) = answered else { panic!("the answer agrees") };
         let directions = [DirectionEnd::default(); 2];
         let span = crate::tcp::FlowSpan { first: PACKET, last: PACKET, scopes: [None; 2] };
-        let summary = FlowSummary { end: None, directions, last_packet: PACKET, last_time: Timestamp::default(), span };
+        let summary = FlowSummary {
+            end: None,
+            directions,
+            repetitions: Default::default(),
+            last_packet: PACKET,
+            last_time: Timestamp::default(),
+            span,
+        };
         session.finish(&start(), &summary, 0)
     }
 

@@ -7,6 +7,9 @@ use crate::flow::{Endpoint, PacketId, PerRole, Role, Timestamp};
 use crate::tcp::FlowSpan;
 use crate::websocket::{LikelyCause, Rule, Utf8ErrorKind};
 
+use super::activity::Activity;
+use super::cause::Cause;
+
 /// One WebSocket connection, or one attempt to open one.
 #[derive(Clone, Debug)]
 pub struct ConnectionRecord {
@@ -44,6 +47,10 @@ pub struct ConnectionRecord {
     pub payload_bytes: PerRole<u64>,
     /// How it ended.
     pub verdict: Verdict,
+    /// Why, where the capture shows it. It is told when all connections are known, because they explain each other.
+    pub cause: Option<Cause>,
+    /// The evidence for that, until then.
+    pub activity: Option<Box<Activity>>,
     /// Every Close frame in the order of capture.
     pub close_frames: Vec<CloseFrame>,
     /// Every text message and Close reason that is not UTF-8, up to [`crate::limits::ROWS_PER_CONNECTION`].

@@ -5,6 +5,7 @@ use crate::tcp::{Arrival, FlowSpan, FlowStart, FlowSummary};
 use crate::websocket::{Decoder, Found, Rule};
 
 use super::Hole;
+use super::activity::Activity;
 use super::closing::{self, Circumstances, Tail};
 use super::findings::Findings;
 use super::handshake_rules::HandshakeFault;
@@ -79,6 +80,8 @@ impl Opening {
             messages: PerRole::default(),
             payload_bytes: PerRole::default(),
             verdict,
+            cause: None,
+            activity: None,
             close_frames: Vec::new(),
             invalid_utf8: Vec::new(),
             invalid_utf8_count: 0,
@@ -147,6 +150,7 @@ impl Session {
     /// `bytes` of `from` at stream offset `offset`.
     pub(super) fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival) {
         let sender = self.opening.role_of(from);
+        self.findings.activity.bytes(sender, at.time);
         let decoder = self.decoders.get_mut(sender);
         decoder.seek(offset);
         decoder.feed(bytes, *at, &mut self.findings.of(sender));
@@ -166,13 +170,13 @@ impl Session {
         let sender = self.opening.role_of(from);
         let decoder = self.decoders.get_mut(sender);
         decoder.seek(hole.offset);
-        let visitor = &mut self.findings.of(sender);
-        if hole.exact {
-            decoder.gap(hole.length, *at, visitor);
-        } else {
-            decoder.lose_place(hole.length, *at, visitor);
+        match hole.exact {
+            true => decoder.gap(hole.length, *at, &mut self.findings.of(sender)),
+            false => decoder.lose_place(hole.length, *at, &mut self.findings.of(sender)),
         }
+        let is_lost = decoder.is_lost();
         *self.last_gap.get_mut(sender) = Some((hole.offset + hole.length, at.time));
+        self.findings.activity.gap(sender, is_lost);
     }
 
     /// `sender` broke a rule that no frame shows.
@@ -202,6 +206,19 @@ impl Session {
         }
     }
 
+    /// What the ends did, with what TCP and the handshake add to it.
+    fn evidence(&mut self, summary: &FlowSummary) -> Activity {
+        let mut activity = std::mem::take(&mut self.findings.activity);
+        activity.handshake_packet = self.opening.established.map(|at| at.packet);
+        activity.end_packet = summary.end.map(|end| end.packet);
+        for (direction, repetitions) in [Direction::FromLow, Direction::FromHigh].into_iter().zip(summary.repetitions) {
+            let conduct = activity.ends.get_mut(self.opening.role_of(direction));
+            conduct.repetitions = repetitions;
+            conduct.lost |= self.opening.handshake == Handshake::Missing;
+        }
+        activity
+    }
+
     /// The connection is over; `missed` counts the bytes that the TCP connection lacks.
     pub(super) fn finish(mut self, start: &FlowStart, summary: &FlowSummary, missed: u64) -> ConnectionRecord {
         let at = Arrival { packet: summary.last_packet, time: summary.last_time, acknowledged: None };
@@ -217,10 +234,12 @@ impl Session {
         }
         self.findings.settle(&circumstances);
         let verdict = self.findings.closing.verdict(&circumstances);
+        let activity = self.evidence(summary);
         let findings = self.findings;
         let mut record = self.opening.record(start, summary.span, verdict);
         record.last_packet = summary.last_packet;
         record.ended_at = summary.end.map(|end| end.time).or(findings.closing.closed_at().map(|at| at.time));
+        record.activity = Some(Box::new(activity));
         record.messages = findings.messages;
         record.payload_bytes =
             PerRole { client: self.decoders.client.payload_bytes(), server: self.decoders.server.payload_bytes() };

@@ -5,6 +5,7 @@ use crate::flow::{Direction, PacketId, Role, Timestamp};
 use crate::tcp::{Arrival, EndKind, FlowStart, FlowSummary};
 use crate::tls::{Alert, Certificate, Ending, Tls, Version, suite_name};
 
+use super::cause::{Cause, CauseKind};
 use super::record::{CloseSource, ClosedBy, ConnectionRecord, Handshake, RequestFacts, ResponseFacts, Transport};
 use super::session::Opening;
 
@@ -75,6 +76,7 @@ impl TlsFailure {
         record.verdict.closed_by = failure.by.map(ClosedBy::One);
         record.verdict.clean = Some(false);
         let at = failure.mark.unwrap_or(first);
+        record.cause = failure.cause.map(|name| Cause { kind: CauseKind::TlsHandshake(name), packet: at.packet });
         Some(Self {
             record: Box::new(record),
             packet: at.packet,

@@ -239,10 +239,10 @@ fn end_columns<'a>() -> [Field<'a>; 5] {
             .means("Whether both Close frames were seen and TCP ended with FIN")
             .null("Not settled by the capture")
             .source("RFC 6455 section 7.1.4"),
-        Field::word("cause", |_| None)
+        Field::word("cause", |row| row.record.cause.map(|cause| cause.kind.name()))
             .means("Why it closed, where the capture shows it")
             .null("The capture does not show it"),
-        Field::count("cause_packet", |_| None)
+        Field::count("cause_packet", |row| row.record.cause.map(|cause| cause.packet.number))
             .means("The packet that shows the cause")
             .null("No cause is shown")
             .source("Wireshark's `frame.number`"),

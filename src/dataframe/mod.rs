@@ -23,6 +23,7 @@ mod escape;
 mod event;
 mod invalid_utf8;
 mod moment;
+mod reconnects;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod schema;
@@ -35,6 +36,7 @@ pub use close_codes_over_time::automatic_bucket;
 pub use encode::Format;
 pub use escape::{escape, printable, unescape, wire_text};
 pub use moment::utc_text;
+pub use reconnects::{Reconnect, reconnects};
 pub use schema::{ColumnSchema, ValueType, schema_markdown, table_markdown};
 
 /// A table of the contract.
@@ -54,6 +56,8 @@ pub enum TableName {
     CloseCodesByEndpoint,
     /// Close codes by time.
     CloseCodesOverTime,
+    /// Clients that came back.
+    Reconnects,
     /// Every TLS handshake that failed.
     TlsFailures,
     /// One row per capture file.
@@ -62,7 +66,7 @@ pub enum TableName {
 
 impl TableName {
     /// Every table, in the order of the documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Connections,
         Self::CloseFrames,
         Self::InvalidUtf8,
@@ -70,6 +74,7 @@ impl TableName {
         Self::CloseCodes,
         Self::CloseCodesByEndpoint,
         Self::CloseCodesOverTime,
+        Self::Reconnects,
         Self::TlsFailures,
         Self::Captures,
     ];
@@ -85,6 +90,7 @@ impl TableName {
             Self::CloseCodes => "close_codes",
             Self::CloseCodesByEndpoint => "close_codes_by_endpoint",
             Self::CloseCodesOverTime => "close_codes_over_time",
+            Self::Reconnects => "reconnects",
             Self::TlsFailures => "tls_failures",
             Self::Captures => "captures",
         }
@@ -118,6 +124,10 @@ impl TableName {
                 "One row per bucket of time and close code that occurs at all, in order of time. Connections count in \
                  the bucket in which they ended; buckets without closes are there, with 0."
             }
+            Self::Reconnects => {
+                "One row per closed connection whose client came back: with the next connection of the same client to the \
+                 same host and path, in order of the first."
+            }
             Self::TlsFailures => "Every TLS handshake that failed, in order of capture.",
             Self::Captures => "One row per capture file, in the order of analysis.",
         }
@@ -134,6 +144,7 @@ impl TableName {
             Self::CloseCodes => schema::describe(&close_codes::columns()),
             Self::CloseCodesByEndpoint => schema::describe(&close_codes_by_endpoint::columns()),
             Self::CloseCodesOverTime => schema::describe(&close_codes_over_time::columns()),
+            Self::Reconnects => schema::describe(&reconnects::columns()),
             Self::TlsFailures => schema::describe(&tls_failures::columns()),
             Self::Captures => schema::describe(&captures::columns()),
         }
@@ -164,6 +175,8 @@ pub struct Tables {
     pub close_codes_by_endpoint: DataFrame,
     /// Close codes by time.
     pub close_codes_over_time: DataFrame,
+    /// Clients that came back.
+    pub reconnects: DataFrame,
     /// Every TLS handshake that failed.
     pub tls_failures: DataFrame,
     /// One row per capture file.
@@ -189,6 +202,7 @@ impl Tables {
                 let rows = close_codes_over_time::over_time(analysis, options.bucket)?;
                 made(TableName::CloseCodesOverTime, close_codes_over_time::table(&rows))?
             },
+            reconnects: made(TableName::Reconnects, reconnects::table(analysis))?,
             tls_failures: made(TableName::TlsFailures, tls_failures::table(analysis))?,
             captures: made(TableName::Captures, captures::table(analysis))?,
         })
@@ -205,6 +219,7 @@ impl Tables {
             TableName::CloseCodes => &self.close_codes,
             TableName::CloseCodesByEndpoint => &self.close_codes_by_endpoint,
             TableName::CloseCodesOverTime => &self.close_codes_over_time,
+            TableName::Reconnects => &self.reconnects,
             TableName::TlsFailures => &self.tls_failures,
             TableName::Captures => &self.captures,
         }

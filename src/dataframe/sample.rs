@@ -4,8 +4,8 @@ use crate::analyze::{AnalysedCapture, Analysis};
 use crate::capture::{CaptureFile, Format, LinkType};
 use crate::close_code::CloseCode;
 use crate::connection::{
-    CloseFrame, CloseReply, CloseSource, ClosedBy, ConnectionRecord, Handshake, InvalidUtf8, Position, RequestFacts,
-    ResponseFacts, TcpEnd, TextLocation, Transport, Verdict, Violation,
+    Cause, CauseKind, CloseFrame, CloseReply, CloseSource, ClosedBy, ConnectionRecord, Handshake, InvalidUtf8,
+    Position, RequestFacts, ResponseFacts, TcpEnd, TextLocation, Transport, Verdict, Violation,
 };
 use crate::flow::{Endpoint, PacketId, PerRole, Role, Timestamp};
 use crate::tcp::FlowSpan;
@@ -44,6 +44,8 @@ impl ConnectionBuilder {
             messages: PerRole { client: 3, server: 4 },
             payload_bytes: PerRole { client: 30, server: 40 },
             verdict: Verdict::default(),
+            cause: None,
+            activity: None,
             close_frames: Vec::new(),
             invalid_utf8: Vec::new(),
             invalid_utf8_count: 0,
@@ -76,6 +78,12 @@ impl ConnectionBuilder {
         self.0.established_at = None;
         self.0.response.status = Some(status);
         self.ended_at(NOON + SECOND)
+    }
+
+    /// Closed for that reason, which this packet shows.
+    pub(crate) fn cause(mut self, kind: CauseKind, number: u64) -> Self {
+        self.0.cause = Some(Cause { kind, packet: packet(number) });
+        self
     }
 
     /// Not answered.
@@ -232,6 +240,7 @@ fn shifted(mut record: ConnectionRecord, index: u64) -> ConnectionRecord {
     shift(&mut record.first_packet);
     shift(&mut record.last_packet);
     shift(&mut record.conversation);
+    record.cause.iter_mut().for_each(|cause| shift(&mut cause.packet));
     record.close_frames.iter_mut().for_each(|frame| shift(&mut frame.packet));
     record.invalid_utf8.iter_mut().for_each(|text| shift(&mut text.packet));
     record.violations.iter_mut().for_each(|violation| shift(&mut violation.packet));
@@ -241,9 +250,17 @@ fn shifted(mut record: ConnectionRecord, index: u64) -> ConnectionRecord {
 /// One connection of every sort.
 pub(crate) fn analysis() -> Analysis {
     of([
-        ConnectionBuilder::new().closed(1000, Role::Client).replied(Some(1000)).build(),
-        ConnectionBuilder::new().invalid_text().closed_with(1007, Role::Server, b"=bad\xff, \"text\"").build(),
-        ConnectionBuilder::new().path("/feed?token=\u{1b}[31m").reset(Role::Server).build(),
+        ConnectionBuilder::new().closed(1000, Role::Client).replied(Some(1000)).cause(CauseKind::Normal, 10).build(),
+        ConnectionBuilder::new()
+            .invalid_text()
+            .closed_with(1007, Role::Server, b"=bad\xff, \"text\"")
+            .cause(CauseKind::InvalidUtf8, 5)
+            .build(),
+        ConnectionBuilder::new()
+            .path("/feed?token=\u{1b}[31m")
+            .reset(Role::Server)
+            .cause(CauseKind::ResetByServer, 20)
+            .build(),
         ConnectionBuilder::new().closed_empty(Role::Client).replied(None).build(),
         ConnectionBuilder::new().host("b.example").closed(1000, Role::Server).replied(Some(1000)).build(),
         ConnectionBuilder::new().closed_with(4001, Role::Server, b"").violation(Rule::MaskedServerFrame).build(),

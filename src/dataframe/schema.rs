@@ -286,6 +286,7 @@ mod tests {
             ),
             ("close_codes_by_endpoint", "server_ip, server_port, host, path, code, name, connections, share"),
             ("close_codes_over_time", "bucket, code, name, connections"),
+            ("reconnects", "connection, next_connection, client_ip, host, path, close_code, delay_ms"),
             (
                 "tls_failures",
                 "connection, capture, packet, time, client_ip, client_port, server_ip, server_port, sni, alpn, \

@@ -81,6 +81,9 @@ fn without_payload(record: &mut ConnectionRecord) {
         messages: _,
         payload_bytes: _,
         verdict,
+        // A name, a packet and numbers.
+        cause: _,
+        activity: _,
         close_frames,
         invalid_utf8,
         invalid_utf8_count: _,

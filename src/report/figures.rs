@@ -54,6 +54,22 @@ pub(super) fn duration(duration: Duration) -> String {
     }
 }
 
+/// Milliseconds, in seconds from one on, and in two units from a minute on.
+pub(super) fn millis(milliseconds: f64) -> String {
+    let milliseconds = milliseconds.max(0.0);
+    if milliseconds < 0.95 {
+        return format!("{milliseconds:.1} ms");
+    }
+    if milliseconds < 999.5 {
+        return format!("{milliseconds:.0} ms");
+    }
+    if milliseconds < 59_950.0 {
+        return format!("{:.1} s", milliseconds / 1000.0);
+    }
+    // Saturates: no time span of a capture comes near.
+    duration(Duration::from_millis(milliseconds as u64))
+}
+
 /// A share from 0 to 1 as a percentage.
 pub(super) fn percent(share: f64) -> String {
     format!("{:.1}%", share * 100.0)
@@ -71,6 +87,16 @@ pub(super) fn bar(share: f64, width: usize) -> String {
 /// Text from the wire, harmless to terminals and at most `width` characters long.
 pub(super) fn shown(text: &str, width: usize) -> String {
     fit(&printable(text), width)
+}
+
+/// The end of a file's name, harmless to terminals and at most `width` characters long: there it differs from others.
+pub(super) fn ending(name: &str, width: usize) -> String {
+    let name = printable(name);
+    let length = name.chars().count();
+    if length <= width {
+        return name.into_owned();
+    }
+    std::iter::once('…').chain(name.chars().skip(length + 1 - width.max(1))).collect()
 }
 
 /// Cuts text to `width` characters, the last of which then is an ellipsis.
@@ -123,6 +149,12 @@ mod tests {
     }
 
     #[test]
+    fn milliseconds_are_as_exact_as_people_need() {
+        let texts = [0.2, 12.4, 999.4, 1500.0, 59_940.0, 61_000.0].map(millis);
+        assert_eq!(texts, ["0.2 ms", "12 ms", "999 ms", "1.5 s", "59.9 s", "1 min 1 s"]);
+    }
+
+    #[test]
     fn bars_are_as_long_as_their_share() {
         assert_eq!(bar(1.0, 4), "████");
         assert_eq!(bar(0.5, 3), "█▌");
@@ -135,6 +167,7 @@ mod tests {
         assert_eq!(shown("chat.example", 12), "chat.example");
         assert_eq!(shown("chat.example", 6), "chat.…");
         assert_eq!(shown("\u{1b}[31m", 12), "\\u{1b}[31m");
+        assert_eq!([ending("a/b.pcap", 8), ending("dir/b.pcap", 8)], ["a/b.pcap", "…/b.pcap"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::analyze::{AnalysedCapture, Analysis};
+use crate::cause;
 
 /// What the program knows of its own run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,6 +76,7 @@ pub fn summary(analysis: &Analysis, run: &Run) -> Value {
             "violations": totals.violations,
             "missed_bytes": totals.missed_bytes,
         },
+        "causes": cause::count(&analysis.connections),
         "elapsed_seconds": elapsed,
         "bytes_per_second": (elapsed > 0.0).then(|| totals.bytes as f64 / elapsed),
     })
@@ -125,6 +127,7 @@ mod tests {
                 "violations": 2,
                 "missed_bytes": 0,
             },
+            "causes": { "invalid-utf8": 1, "normal": 1, "reset-by-server": 1 },
             "elapsed_seconds": 2.0,
             "bytes_per_second": 6172.5,
         });

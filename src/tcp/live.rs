@@ -7,12 +7,13 @@ use crate::packet::{Flags, Segment};
 
 use super::{
     Application, Arrival, DirectionEnd, EndKind, FlowEnd, FlowSpan, FlowStart, FlowSummary, Interest, KnownFin,
-    Reassembler, SequenceNumber, Sink,
+    Reassembler, Repetitions, SequenceNumber, Sink,
 };
 
 /// A connection with data: its two directions and its application.
 pub(super) struct Live<A> {
     directions: [Reassembler; 2],
+    repetitions: [Repetitions; 2],
     listener: Listener<A>,
 }
 
@@ -60,6 +61,7 @@ impl<A: Application> Live<A> {
             |initial: Option<SequenceNumber>| Reassembler::new(initial.unwrap_or_default().plus(1), !start.syn_seen);
         Self {
             directions: initial.map(reassembler),
+            repetitions: [Repetitions::default(); 2],
             listener: Listener { application: A::new(start), interest: Interest::Keep },
         }
     }
@@ -119,6 +121,7 @@ impl<A: Application> Live<A> {
         time: Timestamp,
         output: &mut A::Output,
     ) {
+        self.note_repetition(segment, payload.len(), time);
         let [low, high] = &mut self.directions;
         let (own, peer) = match segment.direction {
             Direction::FromLow => (low, high),
@@ -140,6 +143,16 @@ impl<A: Application> Live<A> {
         }
         if own.is_waiting() || peer.is_waiting() {
             self.go_on(&at, output);
+        }
+    }
+
+    /// Whoever sends anything is there; whoever repeats itself was not answered yet.
+    fn note_repetition(&mut self, segment: &Segment, length: usize, time: Timestamp) {
+        let this = index(segment.direction);
+        self.repetitions[1 - this].count = 0;
+        let plain = !(segment.flags.has(Flags::SYN) || segment.flags.has(Flags::FIN) || segment.flags.has(Flags::RST));
+        if plain && self.directions[this].is_repetition(SequenceNumber(segment.sequence), length) {
+            self.repetitions[this].add(time);
         }
     }
 
@@ -200,7 +213,7 @@ impl<A: Application> Live<A> {
             directions[sender].claimed = if believed { distance.unsigned_abs() } else { 0 };
         }
         let end = ending.map(|ending| self.first_end(&ending, fins));
-        FlowSummary { end, directions, last_packet: span.last, last_time, span }
+        FlowSummary { end, directions, repetitions: self.repetitions, last_packet: span.last, last_time, span }
     }
 
     /// The first FIN or RST that was sent: the one that was captured first, unless its sender had heard a FIN by then.

@@ -100,6 +100,28 @@ impl FlowSummary {
     }
 }
 
+/// What one end repeated while the other sent nothing at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repetitions {
+    /// Segments and keep-alives that it repeated since the other end was last heard of.
+    pub count: u8,
+    /// When the first of them was captured.
+    pub first: Timestamp,
+    /// When the last of them was captured.
+    pub last: Timestamp,
+}
+
+impl Repetitions {
+    /// One more at `time`.
+    const fn add(&mut self, time: Timestamp) {
+        if self.count == 0 {
+            self.first = time;
+        }
+        self.count = self.count.saturating_add(1);
+        self.last = time;
+    }
+}
+
 /// What the tracker knows of a connection when it is over, or when the capture is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowSummary {
@@ -107,6 +129,8 @@ pub struct FlowSummary {
     pub end: Option<FlowEnd>,
     /// How what each end sends ended: of [`Direction::FromLow`], then of [`Direction::FromHigh`].
     pub directions: [DirectionEnd; 2],
+    /// What each end repeated to no answer: from the low end, from the high end.
+    pub repetitions: [Repetitions; 2],
     /// The last packet of the connection.
     pub last_packet: PacketId,
     /// When that was captured.

@@ -160,6 +160,14 @@ impl Reassembler {
         self.ready = offset;
     }
 
+    /// Whether `length` bytes from `sequence` on are a repetition of what was sent before, or a keep-alive, which repeats
+    /// one byte or none (RFC 9293 section 3.8.4).
+    #[must_use]
+    pub fn is_repetition(&self, sequence: SequenceNumber, length: usize) -> bool {
+        let distance = sequence.after(self.next_sequence);
+        distance < 0 && distance + length as i64 <= 0 && (length > 0 || distance == -1)
+    }
+
     /// A segment whose payload begins at `sequence` with `bytes`, after which the capture lacks `cut` more.
     pub fn segment(
         &mut self,

@@ -31,6 +31,19 @@ use super::utf8::InvalidText;
 /// What a [`Decoder`] finds.
 #[derive(Debug)]
 pub enum Event<'a, M> {
+    /// A frame of a text or binary message begins: its header was read.
+    DataFrame {
+        /// Whether the message is text.
+        text: bool,
+        /// Whether it is the first frame of the message.
+        first: bool,
+        /// Payload bytes that its frames have announced so far, as on the wire, this one included.
+        bytes: u64,
+    },
+    /// A Ping frame begins.
+    Ping,
+    /// A Pong frame begins.
+    Pong,
     /// A text or binary message ended.
     Message {
         /// Whether it is text.
@@ -382,6 +395,7 @@ impl<M: Copy> Decoder<M> {
             conformance::check(header, &place, &mut broken);
             self.masks.next(header, broken);
         }
+        self.tell_frame(header, mark, visitor);
         if !header.has_sound_length() {
             // The frame has no end, but its sender may go on as if it had.
             self.lose_sync(self.offset, mark, visitor);
@@ -411,6 +425,24 @@ impl<M: Copy> Decoder<M> {
     /// Whether a frame may follow what went before, at a place that was searched for.
     fn fits(&self, header: &Header, place: &Place) -> bool {
         self.last_close.is_none() && conformance::is_frame(header, place) && conformance::is_in_order(header, place)
+    }
+
+    /// Tells of a frame by its header alone, because its payload may never come.
+    fn tell_frame(&self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
+        let open = self.message.as_ref();
+        let event = match header.opcode {
+            Opcode::Text => Event::DataFrame { text: true, first: true, bytes: header.payload },
+            Opcode::Binary => Event::DataFrame { text: false, first: true, bytes: header.payload },
+            Opcode::Continuation => {
+                let Some(message) = open else { return };
+                let bytes = message.bytes.saturating_add(header.payload);
+                Event::DataFrame { text: message.text, first: false, bytes }
+            }
+            Opcode::Ping => Event::Ping,
+            Opcode::Pong => Event::Pong,
+            Opcode::Close | Opcode::Reserved(_) => return,
+        };
+        visitor.event(self.offset, mark, event);
     }
 
     fn begin_message(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
@@ -615,6 +647,7 @@ mod tests {
     impl Visitor<u64> for Log {
         fn event(&mut self, end: u64, _: u64, event: Event<'_, u64>) {
             let told = match event {
+                Event::DataFrame { .. } | Event::Ping | Event::Pong => return,
                 Event::Message { text: true } => "text".to_owned(),
                 Event::Message { text: false } => "binary".to_owned(),
                 Event::Undecodable => "undecodable".to_owned(),

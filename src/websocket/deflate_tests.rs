@@ -23,6 +23,7 @@ struct Log(Vec<String>);
 impl Visitor<u64> for Log {
     fn event(&mut self, _: u64, mark: u64, event: Event<'_, u64>) {
         self.0.push(match event {
+            Event::DataFrame { .. } | Event::Ping | Event::Pong => return,
             Event::Message { text: true } => "text".to_owned(),
             Event::Message { text: false } => "binary".to_owned(),
             Event::Undecodable => "undecodable".to_owned(),

@@ -136,6 +136,9 @@ fn choices_of_one_kind_add_up_and_of_several_must_all_hold() {
     assert_eq!(count(Selection { connections: vec![0, 1, 7], ..Selection::default() }), 2);
     assert_eq!(count(Selection { connections: vec![0, 1], close_codes: codes(&[1008]), ..Selection::default() }), 0);
     assert_eq!(count(Selection { invalid_utf8: true, ..Selection::default() }), 0);
+    let causes = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(count(Selection { causes: causes(&["normal", "server-error"]), ..Selection::default() }), 2);
+    assert_eq!(count(Selection { causes: causes(&["idle-timeout"]), ..Selection::default() }), 0);
 }
 
 #[test]
@@ -153,6 +156,7 @@ fn packets_that_matter_have_comments() {
         (4, "client asks for a WebSocket"),
         (5, "server answers 101"),
         (6, "client sends text that is not UTF-8: invalid-byte at byte 2 of message 0"),
+        (6, "why it closed: invalid-utf8"),
         (7, "server breaks the rule reserved-opcode: "),
         (8, "server sends Close 1007 Invalid Frame Payload Data (first): bad\\ntext"),
         (9, "client sends Close 1007 Invalid Frame Payload Data (reply)"),

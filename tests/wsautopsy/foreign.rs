@@ -7,7 +7,7 @@
 
 use wsautopsy::connection::{Connection, Workplace};
 use wsautopsy::flow::{Direction, Endpoint, FlowKey, PacketId, Timestamp};
-use wsautopsy::tcp::{Application, Arrival, DirectionEnd, FlowSpan, FlowStart, FlowSummary, Interest};
+use wsautopsy::tcp::{Application, Arrival, DirectionEnd, FlowSpan, FlowStart, FlowSummary, Interest, Repetitions};
 
 /// What is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,9 @@ pub(crate) fn believed_in(streams: &[Vec<u8>; 2], random: &mut Random) -> usize 
     }
     let span = FlowSpan { first: packet, last: packet, scopes: [None; 2] };
     let directions = [DirectionEnd::default(); 2];
-    connection.finish(&FlowSummary { end: None, directions, last_packet: packet, last_time: time, span }, &mut output);
+    let repetitions = [Repetitions::default(); 2];
+    let summary = FlowSummary { end: None, directions, repetitions, last_packet: packet, last_time: time, span };
+    connection.finish(&summary, &mut output);
     output.records.len()
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const SHARED: [&str; 4] = ["error", "flow", "limits", "close_code"];
 
 /// The pipeline: a module may use what stands before it.
-const PIPELINE: [&str; 12] = [
+const PIPELINE: [&str; 13] = [
     "capture",
     "packet",
     "tcp",
@@ -15,6 +15,7 @@ const PIPELINE: [&str; 12] = [
     "http",
     "websocket",
     "connection",
+    "cause",
     "analyze",
     "carve",
     "redact",
@@ -181,7 +182,7 @@ fn every_module_has_its_place() {
 
 #[test]
 fn protocol_modules_do_no_io() {
-    let sans_io = ["packet", "tcp", "http", "websocket", "connection", "close_code", "flow"];
+    let sans_io = ["packet", "tcp", "http", "websocket", "connection", "cause", "close_code", "flow"];
     for source in sources().iter().filter(|source| sans_io.contains(&source.module())) {
         for forbidden in
             ["std::fs", "std::io", "std::time::Instant", "SystemTime", "std::thread", "println!", "anstyle"]

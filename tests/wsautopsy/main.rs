@@ -2,6 +2,7 @@
 
 mod builder;
 mod carve;
+mod causes;
 mod command_line;
 mod deflate;
 mod documentation;
@@ -19,6 +20,7 @@ mod losses;
 mod mutants;
 mod mutation;
 mod properties;
+mod reconnects;
 mod redaction;
 mod samples;
 mod specimens;
