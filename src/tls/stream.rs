@@ -5,19 +5,15 @@
 //!   ▶ Clear ─────────────────────────────────────────────────▶ Protected ── its secrets are not known ──▶ Opaque
 //! ```
 //!
-//! Keys follow one another: early data, handshake, application data, and each KeyUpdate. Which of them a record is under is
-//! not followed but tried, the current ones first: only the right ones open it. After a gap the sequence number is found
-//! in the same way.
-
-use std::collections::VecDeque;
+//! In come the bytes and gaps of both directions, out go what application data records hold, and that some of it is missing.
 
 use crate::flow::{PerRole, Role};
 use crate::limits;
 
-use super::derive::expand_label;
 use super::handshake::{Ending, Failure, Handshake};
 use super::hello::{ClientHello, Message, ServerHello};
 use super::keylog::{ConnectionSecrets, Secret, Secrets};
+use super::keys::{Epoch, Keys, Stage};
 use super::open::{MacOrder, Opened, Opener};
 use super::record::{ContentType, Found, Header, Records};
 use super::suite::Suite;
@@ -64,36 +60,6 @@ enum State {
     Protected(Box<Keys>),
     /// What it holds is not known and will not be.
     Opaque,
-}
-
-/// The keys of one direction.
-#[derive(Debug)]
-struct Keys {
-    /// Under which the last record was; `None` before the first.
-    current: Option<Epoch>,
-    /// Those that follow, the next one first.
-    next: VecDeque<Epoch>,
-    /// Records since the last one that was opened, or since the beginning.
-    passed: u64,
-}
-
-#[derive(Debug)]
-struct Epoch {
-    stage: Stage,
-    opener: Opener,
-    /// Sequence number of the next record.
-    sequence: u64,
-    suite: Suite,
-    /// The traffic secret, which gives the keys after a KeyUpdate (TLS 1.3).
-    secret: Option<Secret>,
-}
-
-/// What is sent under some keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    EarlyData,
-    Handshake,
-    Application,
 }
 
 impl<M> Default for Tls<M> {
@@ -271,8 +237,8 @@ impl<M: Copy> Tls<M> {
         let half = self.halves.get_mut(sender);
         let State::Protected(keys) = &mut half.state else { return };
         keys.step_over(Some(fragment));
-        let begun = keys.current.is_some();
-        if keys.passed > limits::TLS_FAILURES {
+        let begun = keys.have_opened();
+        if keys.are_useless() {
             half.state = State::Opaque;
         }
         if begun && header.content_type == ContentType::ApplicationData {
@@ -362,7 +328,7 @@ impl<M: Copy> Tls<M> {
         };
         let suites = Suite::with_secret_of(secret.as_bytes().len());
         let next = suites.filter_map(|suite| Epoch::of_secret(Stage::EarlyData, suite, &secret)).collect();
-        self.halves.client.state = State::Protected(Box::new(Keys { current: None, next, passed: 0 }));
+        self.halves.client.state = State::Protected(Box::new(Keys::to_come(next)));
     }
 
     /// The server has answered: from now on both directions are protected.
@@ -377,7 +343,7 @@ impl<M: Copy> Tls<M> {
         let epochs = |handshake: &Option<Secret>, application: &Option<Secret>| {
             let stages = [(Stage::Handshake, handshake), (Stage::Application, application)];
             let known = stages.into_iter().filter_map(|(stage, secret)| Some((stage, secret.as_ref()?)));
-            known.filter_map(|(stage, secret)| Epoch::of_secret(stage, suite, secret)).collect::<VecDeque<_>>()
+            known.filter_map(|(stage, secret)| Epoch::of_secret(stage, suite, secret)).collect::<Vec<_>>()
         };
         let client = epochs(&known.client_handshake, &known.client_traffic);
         let server = epochs(&known.server_handshake, &known.server_traffic);
@@ -400,12 +366,12 @@ impl<M: Copy> Tls<M> {
                 Role::Client => pair.client,
                 Role::Server => pair.server,
             };
-            Some(Epoch { stage: Stage::Application, opener, sequence: 0, suite, secret: None })
+            Some(Epoch::of_opener(opener, suite))
         });
         let half = self.halves.get_mut(sender);
         half.message.clear();
         half.state = match epoch {
-            Some(epoch) => State::Protected(Box::new(Keys { current: Some(epoch), next: VecDeque::new(), passed: 0 })),
+            Some(epoch) => State::Protected(Box::new(Keys::from_now_on(epoch))),
             None => State::Opaque,
         };
     }
@@ -413,77 +379,14 @@ impl<M: Copy> Tls<M> {
 
 impl Half {
     /// `epochs` come next.
-    fn follow(&mut self, epochs: VecDeque<Epoch>) {
+    fn follow(&mut self, epochs: Vec<Epoch>) {
         match &mut self.state {
-            State::Protected(keys) => keys.next.extend(epochs),
+            State::Protected(keys) => keys.extend(epochs),
             State::Clear | State::Opaque if epochs.is_empty() => self.state = State::Opaque,
             State::Clear | State::Opaque => {
-                self.state = State::Protected(Box::new(Keys { current: None, next: epochs, passed: 0 }));
+                self.state = State::Protected(Box::new(Keys::to_come(epochs)));
             }
         }
-    }
-}
-
-impl Keys {
-    /// Opens a record with whatever keys open it. `missed` is how many others may be missing before it.
-    fn open(&mut self, header: &Header, fragment: &[u8], missed: u64) -> Option<(Stage, Opened)> {
-        let reach = 1 + self.passed + missed;
-        if let Some(current) = &mut self.current
-            && let Some(opened) = current.open(header, fragment, reach)
-        {
-            self.passed = 0;
-            return Some((current.stage, opened));
-        }
-        let updated = self.current.as_ref().and_then(Epoch::updated);
-        if let Some(mut epoch) = updated
-            && let Some(opened) = epoch.open(header, fragment, reach)
-        {
-            self.passed = 0;
-            let stage = epoch.stage;
-            self.current = Some(epoch);
-            return Some((stage, opened));
-        }
-        for index in 0..self.next.len() {
-            let Some(opened) = self.next.get_mut(index)?.open(header, fragment, reach) else { continue };
-            self.passed = 0;
-            let epoch = self.next.drain(..=index).next_back()?;
-            let stage = epoch.stage;
-            self.current = Some(epoch);
-            return Some((stage, opened));
-        }
-        None
-    }
-
-    /// A record went by that could not be opened.
-    fn step_over(&mut self, fragment: Option<&[u8]>) {
-        self.passed += 1;
-        if let Some(current) = &mut self.current {
-            current.opener.went_by(fragment);
-        }
-    }
-}
-
-impl Epoch {
-    fn of_secret(stage: Stage, suite: Suite, secret: &Secret) -> Option<Self> {
-        let opener = Opener::of_traffic_secret(suite, secret.as_bytes())?;
-        Some(Self { stage, opener, sequence: 0, suite, secret: Some(secret.clone()) })
-    }
-
-    /// The keys after a KeyUpdate (RFC 8446 section 7.2).
-    fn updated(&self) -> Option<Self> {
-        let secret = self.secret.as_ref().filter(|_| self.stage == Stage::Application)?;
-        let next = expand_label(self.suite.hash, secret.as_bytes(), "traffic upd", self.suite.hash.bytes())?;
-        Self::of_secret(Stage::Application, self.suite, &Secret::new(&next))
-    }
-
-    /// Opens a record with one of the next `reach` sequence numbers.
-    fn open(&mut self, header: &Header, fragment: &[u8], reach: u64) -> Option<Opened> {
-        let mut sequences = self.sequence..self.sequence.saturating_add(reach);
-        let (sequence, opened) =
-            sequences.find_map(|sequence| Some((sequence, self.opener.open(sequence, header, fragment)?)))?;
-        self.sequence = sequence + 1;
-        self.opener.went_by(Some(fragment));
-        Some(opened)
     }
 }
 
