@@ -19,8 +19,11 @@ use super::record::{ContentType, Found, Header, Records};
 use super::suite::Suite;
 use super::{Random, Version};
 
-/// Where a [`Tls`] puts what the connection carries. `M` is the caller's mark of the piece that ended a record.
+/// Whom a [`Tls`] asks for secrets, and where it puts what the connection carries. `M` is the caller's mark of the piece
+/// that ended a record.
 pub trait Visitor<M> {
+    /// The secrets that are known by now.
+    fn secrets(&self) -> &Secrets;
     /// The content of a record, in order.
     fn data(&mut self, sender: Role, content: &[u8], mark: M);
     /// Content is missing here; how much is not known.
@@ -116,35 +119,19 @@ impl<M: Copy> Tls<M> {
     }
 
     /// The next bytes of `sender`, at stream offset `offset`, which came with `mark`.
-    pub fn data(
-        &mut self,
-        sender: Role,
-        offset: u64,
-        bytes: &[u8],
-        mark: M,
-        secrets: &Secrets,
-        visitor: &mut impl Visitor<M>,
-    ) {
+    pub fn data(&mut self, sender: Role, offset: u64, bytes: &[u8], mark: M, visitor: &mut impl Visitor<M>) {
         let mut records = std::mem::take(&mut self.halves.get_mut(sender).records);
         records.begin_at(offset);
-        records.feed(bytes, &mut |found, _| self.found(sender, found, mark, secrets, visitor));
+        records.feed(bytes, &mut |found, _| self.found(sender, found, mark, visitor));
         self.halves.get_mut(sender).records = records;
     }
 
     /// `length` bytes of `sender` are missing at stream offset `offset`.
-    pub fn gap(
-        &mut self,
-        sender: Role,
-        offset: u64,
-        length: u64,
-        mark: M,
-        secrets: &Secrets,
-        visitor: &mut impl Visitor<M>,
-    ) {
+    pub fn gap(&mut self, sender: Role, offset: u64, length: u64, mark: M, visitor: &mut impl Visitor<M>) {
         let mut records = std::mem::take(&mut self.halves.get_mut(sender).records);
         records.begin_at(offset);
         let was_lost = records.is_lost();
-        records.gap(length, &mut |found, _| self.found(sender, found, mark, secrets, visitor));
+        records.gap(length, &mut |found, _| self.found(sender, found, mark, visitor));
         if records.is_lost() && !was_lost {
             self.halves.get_mut(sender).message.clear();
             self.lost_content(sender, mark, visitor);
@@ -162,20 +149,13 @@ impl<M: Copy> Tls<M> {
     }
 
     /// Whether it was a record.
-    fn found(
-        &mut self,
-        sender: Role,
-        found: Found<'_>,
-        mark: M,
-        secrets: &Secrets,
-        visitor: &mut impl Visitor<M>,
-    ) -> bool {
+    fn found(&mut self, sender: Role, found: Found<'_>, mark: M, visitor: &mut impl Visitor<M>) -> bool {
         match found {
-            Found::Record(header, fragment) => self.record(sender, &header, fragment, mark, secrets, visitor),
+            Found::Record(header, fragment) => self.record(sender, &header, fragment, mark, visitor),
             Found::Candidate(header, fragment) => {
                 let State::Protected(keys) = &mut self.halves.get_mut(sender).state else { return true };
                 match keys.open(&header, fragment, limits::TLS_LOST_RECORDS) {
-                    Some((stage, opened)) => self.opened(sender, stage, opened, mark, secrets, visitor),
+                    Some((stage, opened)) => self.opened(sender, stage, opened, mark, visitor),
                     None => return false,
                 }
             }
@@ -202,16 +182,8 @@ impl<M: Copy> Tls<M> {
         }
     }
 
-    fn record(
-        &mut self,
-        sender: Role,
-        header: &Header,
-        fragment: &[u8],
-        mark: M,
-        secrets: &Secrets,
-        visitor: &mut impl Visitor<M>,
-    ) {
-        self.start_early_data(sender, header, secrets);
+    fn record(&mut self, sender: Role, header: &Header, fragment: &[u8], mark: M, visitor: &mut impl Visitor<M>) {
+        self.start_early_data(sender, header, visitor.secrets());
         let half = self.halves.get(sender);
         let tls13 = self.handshake.server_hello.is_none() || self.handshake.is_tls13();
         let clear = tls13 && header.content_type != ContentType::ApplicationData;
@@ -222,13 +194,13 @@ impl<M: Copy> Tls<M> {
         }
         match &mut self.halves.get_mut(sender).state {
             State::Protected(keys) if !clear => match keys.open(header, fragment, 0) {
-                Some((stage, opened)) => self.opened(sender, stage, opened, mark, secrets, visitor),
+                Some((stage, opened)) => self.opened(sender, stage, opened, mark, visitor),
                 None => self.not_opened(sender, header, fragment, mark, visitor),
             },
             State::Opaque if !clear => {}
             State::Clear | State::Protected(_) | State::Opaque => {
                 let content = Opened { content_type: header.content_type, content: fragment.to_vec() };
-                self.opened(sender, Stage::Handshake, content, mark, secrets, visitor);
+                self.opened(sender, Stage::Handshake, content, mark, visitor);
             }
         }
     }
@@ -247,15 +219,7 @@ impl<M: Copy> Tls<M> {
     }
 
     /// The content of a record.
-    fn opened(
-        &mut self,
-        sender: Role,
-        stage: Stage,
-        opened: Opened,
-        mark: M,
-        secrets: &Secrets,
-        visitor: &mut impl Visitor<M>,
-    ) {
+    fn opened(&mut self, sender: Role, stage: Stage, opened: Opened, mark: M, visitor: &mut impl Visitor<M>) {
         match opened.content_type {
             ContentType::ApplicationData => match (&mut self.early, stage) {
                 (Early::Held(held), Stage::EarlyData) => {
@@ -269,33 +233,33 @@ impl<M: Copy> Tls<M> {
                     visitor.data(sender, &opened.content, mark);
                 }
             },
-            ContentType::Handshake => self.handshake(sender, &opened.content, secrets, visitor),
-            ContentType::ChangeCipherSpec => self.change_cipher(sender, secrets),
+            ContentType::Handshake => self.handshake(sender, &opened.content, visitor),
+            ContentType::ChangeCipherSpec => self.change_cipher(sender, visitor.secrets()),
             ContentType::Alert => self.handshake.alert(sender, &opened.content, mark),
         }
     }
 
     /// Reads on in handshake messages.
-    fn handshake(&mut self, sender: Role, bytes: &[u8], secrets: &Secrets, visitor: &mut impl Visitor<M>) {
+    fn handshake(&mut self, sender: Role, bytes: &[u8], visitor: &mut impl Visitor<M>) {
         let mut message = std::mem::take(&mut self.halves.get_mut(sender).message);
         message.extend_from_slice(bytes);
         let mut rest = message.as_slice();
         while let Some((whole, later)) = first_message(rest) {
-            self.message(sender, Message::parse(whole, self.handshake.is_tls13()), secrets, visitor);
+            self.message(sender, Message::parse(whole, self.handshake.is_tls13()), visitor);
             rest = later;
         }
         let fits = rest.len() <= limits::TLS_MESSAGE_BYTES;
         self.halves.get_mut(sender).message = if fits { rest.to_vec() } else { Vec::new() };
     }
 
-    fn message(&mut self, sender: Role, message: Message, secrets: &Secrets, visitor: &mut impl Visitor<M>) {
+    fn message(&mut self, sender: Role, message: Message, visitor: &mut impl Visitor<M>) {
         match (sender, message) {
             (Role::Client, Message::ClientHello(hello)) => self.handshake.client_hello = Some(hello),
             (Role::Server, Message::ServerHello(hello)) => {
                 let tls13 = hello.version == Version::TLS13;
                 self.handshake.server_hello = Some(hello);
                 if tls13 {
-                    self.protect_tls13(secrets);
+                    self.protect_tls13(visitor.secrets());
                 }
             }
             (Role::Server, Message::EncryptedExtensions { alpn, early_data }) => {
