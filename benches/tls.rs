@@ -56,13 +56,12 @@ fn decrypt<K: AeadInOut + KeyInit>(bencher: Bencher, suite: u16, length: usize) 
     bencher
         .counter(BytesCount::new(RECORDS as usize * length))
         .with_inputs(|| keys.connection(suite))
-        .bench_local_values(|(mut tls, secrets, mut offset)| {
-            let mut seen = Seen(0);
+        .bench_local_values(|(mut tls, mut seen, mut offset)| {
             for record in &records {
-                tls.data(Role::Client, offset, record, (), &secrets, &mut seen);
+                tls.data(Role::Client, offset, record, (), &mut seen);
                 offset += record.len() as u64;
             }
-            assert_eq!(seen.0, RECORDS * length as u64);
+            assert_eq!(seen.bytes, RECORDS * length as u64);
         });
 }
 
@@ -88,12 +87,20 @@ fn alone<K: AeadInOut + KeyInit>(bencher: Bencher, suite: u16, length: usize) {
     });
 }
 
-/// What is carried, counted.
-struct Seen(u64);
+/// What is carried, counted, and the secrets that show it.
+#[derive(Default)]
+struct Seen {
+    bytes: u64,
+    secrets: Secrets,
+}
 
 impl Visitor<()> for Seen {
+    fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
     fn data(&mut self, _: Role, content: &[u8], (): ()) {
-        self.0 += content.len() as u64;
+        self.bytes += content.len() as u64;
     }
 
     fn gap(&mut self, _: Role, (): ()) {
@@ -131,19 +138,19 @@ impl<K: AeadInOut + KeyInit> Keys<K> {
         [&header[..], &inner, &tag].concat()
     }
 
-    /// A connection after its hellos, its secrets, and how much the client has sent.
-    fn connection(&self, suite: u16) -> (Tls<()>, Secrets, u64) {
+    /// A connection after its hellos, what knows its secrets, and how much the client has sent.
+    fn connection(&self, suite: u16) -> (Tls<()>, Seen, u64) {
         let hexadecimal = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let line = format!("CLIENT_TRAFFIC_SECRET_0 {} {}\n", hexadecimal(&RANDOM), hexadecimal(&self.secret));
-        let mut secrets = Secrets::default();
-        assert_eq!(secrets.add_key_log(line.as_bytes()), 1);
+        let mut seen = Seen::default();
+        assert_eq!(seen.secrets.add_key_log(line.as_bytes()), 1);
         let client = hello(1, &[&[3, 3][..], &RANDOM, &[0, 0, 2, 0x13, 1, 1, 0, 0, 0]].concat());
         let version = [0, 6, 0, 43, 0, 2, 3, 4];
         let server = hello(2, &[&[3, 3][..], &[0x5e; 32], &[0], &suite.to_be_bytes(), &[0], &version].concat());
         let mut tls = Tls::default();
-        tls.data(Role::Client, 0, &client, (), &secrets, &mut Seen(0));
-        tls.data(Role::Server, 0, &server, (), &secrets, &mut Seen(0));
-        (tls, secrets, client.len() as u64)
+        tls.data(Role::Client, 0, &client, (), &mut seen);
+        tls.data(Role::Server, 0, &server, (), &mut seen);
+        (tls, seen, client.len() as u64)
     }
 }
 

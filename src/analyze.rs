@@ -1,32 +1,32 @@
-//! The top-level loop: batches in, shards in parallel, records out.
+//! The top-level loop: captures in, everything that tables are made of out.
 //!
 //! ```text
-//!   reader ──batch──▶ pieces of the batch, in parallel ──segments by shard──▶ shards, in parallel ──▶ records
-//!   (the next batch is read meanwhile)
+//!   captures ──batch──▶ pipeline: pieces ─▶ shards ──▶ records ──▶ order, causes ──▶ Analysis
+//!      ▲  (the next batch is read meanwhile)             │
+//!      └──── once more, with all secrets, if some of ────┘
+//!            those that were needed came too late
 //! ```
 //!
-//! Each shard takes its segments in the order of capture, whatever the number of threads, so that the result does not
-//! depend on it.
-
-use std::ops::Range;
-use std::sync::Arc;
+//! Captures may hold TLS secrets behind the packets that they open. Only then, and only if its inputs can be read again, is
+//! everything read a second time.
 
 use rayon::prelude::*;
 
-use crate::capture::{Batch, CaptureFile, Captures, Input, Packet};
+use crate::capture::{Batch, CaptureFile, Captures, Input};
 use crate::cause;
-use crate::connection::{Connection, ConnectionRecord, TlsFailure};
+use crate::connection::{ConnectionRecord, TlsFailure};
 use crate::error::{Error, Result};
-use crate::flow::{FlowKey, PacketId, Timestamp};
-use crate::limits;
-use crate::packet::{self, Datagram, Decoded, Fragment, Fragments, Quoted, Segment};
-use crate::tcp::FlowTable;
+use crate::flow::{PacketId, Timestamp};
 use crate::tls::Secrets;
 
 mod filter;
+mod piece;
+mod pipeline;
 #[cfg(test)]
 mod several_tests;
 mod tls_endpoints;
+
+use pipeline::{Counts, Outcome, Pipeline};
 
 pub use filter::{Filter, Host};
 pub use tls_endpoints::WebSocketServer;
@@ -121,21 +121,21 @@ pub fn analyze(inputs: Vec<Input>, options: &Options, progress: &mut (dyn FnMut(
 
 fn run(inputs: Vec<Input>, options: &Options, progress: &mut (dyn FnMut(Progress) + Send)) -> Analysis {
     let again: Option<Vec<Input>> = inputs.iter().map(Input::again).collect();
-    let (analysis, late) = pass(inputs, options, &options.secrets, progress);
-    match late.zip(again) {
-        Some((secrets, inputs)) => pass(inputs, options, &secrets, progress).0,
-        None => analysis,
-    }
+    let (files, outcome) = pass(inputs, options, &options.secrets, progress);
+    let (files, outcome) = match outcome.late_secrets(&options.secrets).zip(again) {
+        Some((secrets, inputs)) => pass(inputs, options, &secrets, progress),
+        None => (files, outcome),
+    };
+    analysis_of(files, outcome, options)
 }
 
-/// Analyses the captures with these `secrets` and those in the captures. Beside the result it gives all secrets, if some
-/// came later than they were needed.
+/// Reads the captures once; `secrets` are known from the beginning, beside those in the captures.
 fn pass(
     inputs: Vec<Input>,
     options: &Options,
     secrets: &Secrets,
     progress: &mut (dyn FnMut(Progress) + Send),
-) -> (Analysis, Option<Secrets>) {
+) -> (Vec<CaptureFile>, Outcome) {
     let mut captures = Captures::new(inputs);
     let mut pipeline = Pipeline::new(&options.filter);
     pipeline.learn(secrets);
@@ -148,269 +148,44 @@ fn pass(
         std::mem::swap(&mut batch, &mut next);
     }
     pipeline.read_key_logs(&captures.take_key_logs());
-    pipeline.finish(captures.into_files(), options, secrets)
+    (captures.into_files(), pipeline.finish())
 }
 
-/// Everything that lives from batch to batch.
-struct Pipeline<'a> {
-    filter: &'a Filter,
-    pieces: Vec<Piece>,
-    fragments: Fragments,
-    shards: Vec<FlowTable<Connection>>,
-    secrets: Arc<Secrets>,
-    /// What was counted of each file, by its index.
-    counts: Vec<Counts>,
+/// All connections are known: in order, and each with what the others tell of it.
+fn analysis_of(files: Vec<CaptureFile>, outcome: Outcome, options: &Options) -> Analysis {
+    let Outcome { mut connections, mut tls_failures, counts, .. } = outcome;
+    tls_endpoints::add_failed(&mut connections, &tls_failures, &options.websocket_servers);
+    connections.retain(|record| options.filter.wants_connection(record));
+    // Attempts that begin with the same packet are of one connection, and so in order already. Packets of one file
+    // have the order of the file, those of several files the order of time.
+    let by_time = files.len() > 1;
+    connections.par_sort_by_key(|record| (by_time.then_some(record.opened_at), record.first_packet));
+    cause::tell(&mut connections);
+    tls_failures.sort_by_key(|failure| failure.packet);
+    let failed = tls_endpoints::connections(&tls_failures, &connections);
+    let captures = analysed_captures(files, counts, &connections);
+    Analysis { tls_failures: failed.into_iter().zip(tls_failures).collect(), captures, connections }
 }
 
-#[derive(Debug, Default)]
-struct Counts {
-    undecoded_packets: u64,
-    conversations: Vec<u64>,
-}
-
-/// A part of a batch that one thread decodes, and what it found. Used again and again, so that nothing is allocated for
-/// a packet.
-struct Piece {
-    /// By shard, in order of capture.
-    segments: Vec<Vec<Located>>,
-    fragments: Vec<(usize, Fragment)>,
-    /// Datagrams that fragments have made whole.
-    datagrams: Vec<Datagram>,
-    /// Which of the batch's packets could not be decoded.
-    undecoded: Vec<usize>,
-}
-
-/// Something of TCP and where it is.
-struct Located {
-    found: Found,
-    /// Which of its batch's packets it is; of one that came in fragments, the one that made it whole.
-    packet: usize,
-    /// Which of its piece's datagrams holds it, if it came in fragments.
-    datagram: Option<usize>,
-}
-
-enum Found {
-    Segment(Segment),
-    Quoted(Quoted),
-}
-
-impl<'a> Pipeline<'a> {
-    fn new(filter: &'a Filter) -> Self {
-        Self {
-            filter,
-            pieces: Vec::new(),
-            fragments: Fragments::default(),
-            shards: (0..limits::SHARDS).map(|_| FlowTable::default()).collect(),
-            counts: Vec::new(),
-            secrets: Arc::default(),
+fn analysed_captures(
+    files: Vec<CaptureFile>,
+    mut counts: Vec<Counts>,
+    connections: &[ConnectionRecord],
+) -> Vec<AnalysedCapture> {
+    counts.resize_with(files.len(), Counts::default);
+    let with_counts = files.into_iter().zip(counts).map(|(file, counts)| AnalysedCapture {
+        file,
+        undecoded_packets: counts.undecoded_packets,
+        missed_bytes: 0,
+        conversations: counts.conversations,
+    });
+    let mut captures: Vec<_> = with_counts.collect();
+    for record in connections {
+        if let Some(capture) = captures.get_mut(record.first_packet.file as usize) {
+            capture.missed_bytes += record.missed_bytes;
         }
     }
-
-    /// From now on these secrets are known.
-    fn learn(&mut self, secrets: &Secrets) {
-        self.secrets = Arc::new(secrets.clone());
-        for table in &mut self.shards {
-            table.output_mut().secrets = Arc::clone(&self.secrets);
-        }
-    }
-
-    /// Key logs that were found in the captures.
-    fn read_key_logs(&mut self, logs: &[Box<[u8]>]) {
-        if logs.is_empty() {
-            return;
-        }
-        let mut secrets = Secrets::clone(&self.secrets);
-        for log in logs {
-            secrets.add_key_log(log);
-        }
-        self.learn(&secrets);
-    }
-
-    fn batch(&mut self, batch: &Batch) {
-        let used = self.decode(batch);
-        self.reassemble(batch, used);
-        let (pieces, filter) = (self.pieces.get(..used).unwrap_or_default(), self.filter);
-        self.shards.par_iter_mut().enumerate().for_each(|(shard, table)| {
-            for piece in pieces {
-                piece.feed(shard, table, batch, filter);
-            }
-        });
-        self.count(batch, used);
-    }
-
-    /// Decodes the packets in parallel: how many pieces that made.
-    fn decode(&mut self, batch: &Batch) -> usize {
-        let chunks = batch.packets().par_chunks(limits::PIECE_PACKETS);
-        let used = chunks.len();
-        if self.pieces.len() < used {
-            self.pieces.resize_with(used, Piece::new);
-        }
-        let pieces = self.pieces.par_iter_mut().take(used);
-        pieces.zip(chunks).enumerate().for_each(|(index, (piece, packets))| {
-            piece.decode(batch, packets, index * limits::PIECE_PACKETS);
-        });
-        used
-    }
-
-    /// Puts together what came in fragments. They are rare, and must be taken in the order of capture.
-    fn reassemble(&mut self, batch: &Batch, used: usize) {
-        for piece in self.pieces.iter_mut().take(used) {
-            for (packet, fragment) in std::mem::take(&mut piece.fragments) {
-                let Some(captured) = batch.packets().get(packet) else { continue };
-                let payload = slice(batch.bytes_of(captured), &fragment.payload);
-                if let Some(datagram) = self.fragments.add(&fragment, payload, captured.time) {
-                    piece.datagram(datagram, packet);
-                }
-            }
-        }
-    }
-
-    fn count(&mut self, batch: &Batch, used: usize) {
-        let mut begun: Vec<PacketId> = self.shards.iter_mut().flat_map(FlowTable::take_conversations).collect();
-        begun.sort_unstable();
-        for packet in begun {
-            counts_of(&mut self.counts, packet.file).conversations.push(packet.number);
-        }
-        for &index in self.pieces.iter().take(used).flat_map(|piece| &piece.undecoded) {
-            let Some(packet) = batch.packets().get(index) else { continue };
-            counts_of(&mut self.counts, batch.id_of(packet).file).undecoded_packets += 1;
-        }
-    }
-
-    fn finish(mut self, files: Vec<CaptureFile>, options: &Options, known: &Secrets) -> (Analysis, Option<Secrets>) {
-        let results: Vec<_> = self.shards.into_par_iter().map(FlowTable::finish).collect();
-        let (mut connections, mut tls_failures, mut late) = (Vec::new(), Vec::new(), false);
-        for workplace in results {
-            let came_later = |random| known.of(random).is_none() && self.secrets.of(random).is_some();
-            late |= workplace.locked.iter().any(came_later);
-            connections.extend(workplace.records);
-            tls_failures.extend(workplace.tls_failures);
-        }
-        tls_endpoints::add_failed(&mut connections, &tls_failures, &options.websocket_servers);
-        connections.retain(|record| self.filter.wants_connection(record));
-        // Attempts that begin with the same packet are of one connection, and so in order already. Packets of one file
-        // have the order of the file, those of several files the order of time.
-        let by_time = files.len() > 1;
-        connections.par_sort_by_key(|record| (by_time.then_some(record.opened_at), record.first_packet));
-        cause::tell(&mut connections);
-        self.counts.resize_with(files.len(), Counts::default);
-        let mut captures: Vec<AnalysedCapture> = files
-            .into_iter()
-            .zip(self.counts)
-            .map(|(file, counts)| AnalysedCapture {
-                file,
-                undecoded_packets: counts.undecoded_packets,
-                missed_bytes: 0,
-                conversations: counts.conversations,
-            })
-            .collect();
-        tls_failures.sort_by_key(|failure| failure.packet);
-        let failed = tls_endpoints::connections(&tls_failures, &connections);
-        let tls_failures = failed.into_iter().zip(tls_failures).collect();
-        for record in &connections {
-            if let Some(capture) = captures.get_mut(record.first_packet.file as usize) {
-                capture.missed_bytes += record.missed_bytes;
-            }
-        }
-        (Analysis { connections, tls_failures, captures }, late.then(|| Secrets::clone(&self.secrets)))
-    }
-}
-
-/// What was counted of `file`, to be changed.
-fn counts_of(counts: &mut Vec<Counts>, file: u32) -> &mut Counts {
-    let index = file as usize;
-    if counts.len() <= index {
-        counts.resize_with(index + 1, Counts::default);
-    }
-    &mut counts[index]
-}
-
-impl Piece {
-    fn new() -> Self {
-        Self {
-            segments: (0..limits::SHARDS).map(|_| Vec::new()).collect(),
-            fragments: Vec::new(),
-            datagrams: Vec::new(),
-            undecoded: Vec::new(),
-        }
-    }
-
-    /// Decodes `packets`, the first of which is the batch's packet number `first`, from 0.
-    fn decode(&mut self, batch: &Batch, packets: &[Packet], first: usize) {
-        self.undecoded.clear();
-        self.datagrams.clear();
-        self.segments.iter_mut().for_each(Vec::clear);
-        for (index, captured) in packets.iter().enumerate() {
-            let packet = first + index;
-            match packet::decode(captured.link_type, batch.bytes_of(captured), captured.original) {
-                Decoded::Segment(segment) => {
-                    self.shard_of(&segment.key).push(Located {
-                        found: Found::Segment(segment),
-                        packet,
-                        datagram: None,
-                    });
-                }
-                Decoded::Quoted(quoted) => {
-                    let found = Found::Quoted(quoted);
-                    self.shard_of(&quoted.key).push(Located { found, packet, datagram: None });
-                }
-                Decoded::Fragment(fragment) => self.fragments.push((packet, fragment)),
-                Decoded::Other => {}
-                Decoded::Undecoded => self.undecoded.push(packet),
-            }
-        }
-    }
-
-    /// Adds what the batch's packet number `packet` made whole, in its place.
-    fn datagram(&mut self, datagram: Datagram, packet: usize) {
-        match packet::decode_datagram(&datagram) {
-            Decoded::Segment(segment) => self.insert(segment.key, Found::Segment(segment), packet),
-            Decoded::Quoted(quoted) => self.insert(quoted.key, Found::Quoted(quoted), packet),
-            // Fragments within fragments are not followed.
-            Decoded::Fragment(_) | Decoded::Other => {}
-            Decoded::Undecoded => self.undecoded.push(packet),
-        }
-        self.datagrams.push(datagram);
-    }
-
-    /// Adds what the next datagram holds, in the place of the batch's packet number `packet`.
-    fn insert(&mut self, key: FlowKey, found: Found, packet: usize) {
-        let datagram = Some(self.datagrams.len());
-        let shard = self.shard_of(&key);
-        let place = shard.partition_point(|other| other.packet <= packet);
-        shard.insert(place, Located { found, packet, datagram });
-    }
-
-    fn shard_of(&mut self, key: &FlowKey) -> &mut Vec<Located> {
-        &mut self.segments[key.shard(limits::SHARDS)]
-    }
-
-    /// Hands the segments of `shard` to its table.
-    fn feed(&self, shard: usize, table: &mut FlowTable<Connection>, batch: &Batch, filter: &Filter) {
-        for located in self.segments.get(shard).into_iter().flatten() {
-            let Some(packet) = batch.packets().get(located.packet) else { continue };
-            let (id, time) = (batch.id_of(packet), packet.time);
-            let segment = match &located.found {
-                Found::Segment(segment) => segment,
-                Found::Quoted(quoted) => {
-                    table.quoted(quoted, id, time);
-                    continue;
-                }
-            };
-            if !filter.wants_segment(&segment.key, time) {
-                table.leave_out(segment, id, time);
-                continue;
-            }
-            let datagram = located.datagram.and_then(|index| self.datagrams.get(index));
-            let bytes = datagram.map_or_else(|| batch.bytes_of(packet), |datagram| &datagram.bytes);
-            let begin = segment.payload.start.saturating_sub(u32::from(segment.header));
-            table.segment(segment, slice(bytes, &(begin..segment.payload.end)), id, time);
-        }
-    }
-}
-
-fn slice<'a>(bytes: &'a [u8], range: &Range<u32>) -> &'a [u8] {
-    bytes.get(range.start as usize..range.end as usize).unwrap_or_default()
+    captures
 }
 
 #[cfg(test)]

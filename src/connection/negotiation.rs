@@ -396,8 +396,7 @@ impl Negotiation {
         let mut opening = attempt.opening;
         opening.handshake = Handshake::Missing;
         opening.missed_before = opening.missed_before.min(missed);
-        let offered = attempt.offer.extensions.iter().any(|name| name == "permessage-deflate");
-        let extensions = if offered { Extensions::ASSUMED } else { Extensions::default() };
+        let extensions = if attempt.offer.offers_deflate() { Extensions::ASSUMED } else { Extensions::default() };
         let decoders = PerRole {
             client: Decoder::new(Role::Client, extensions, attempt.end),
             server: Decoder::lost(Role::Server, extensions, 0),

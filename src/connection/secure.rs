@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use crate::flow::{Direction, PerRole, Role};
 use crate::limits;
 use crate::tcp::{Application, Arrival, FlowStart, FlowSummary, Interest};
-use crate::tls::{Tls, Visitor};
+use crate::tls::{Secrets, Tls, Visitor};
 
 use super::record::Transport;
 use super::tls_failure::TlsFailure;
@@ -77,9 +77,8 @@ impl Secure {
     ) -> Interest {
         let sender = self.role_of(from);
         let at = self.content_mark(sender, at);
-        let secrets = workplace.secrets.clone();
         let mut carried = Carried { content: &mut self.content, workplace };
-        self.tls.data(sender, offset, bytes, at, &secrets, &mut carried);
+        self.tls.data(sender, offset, bytes, at, &mut carried);
         self.content.progress.get_mut(sender).record(self.tls.end_of_records(sender));
         if self.tls.is_opaque() {
             workplace.add_locked(self.tls.locked());
@@ -98,9 +97,8 @@ impl Secure {
     ) -> Interest {
         let sender = self.role_of(from);
         let at = self.content_mark(sender, at);
-        let secrets = workplace.secrets.clone();
         let mut carried = Carried { content: &mut self.content, workplace };
-        self.tls.gap(sender, offset, length, at, &secrets, &mut carried);
+        self.tls.gap(sender, offset, length, at, &mut carried);
         if self.tls.is_opaque() { Interest::Ignore } else { self.content.interest }
     }
 
@@ -161,6 +159,10 @@ impl Content {
 }
 
 impl Visitor<Arrival> for Carried<'_> {
+    fn secrets(&self) -> &Secrets {
+        &self.workplace.secrets
+    }
+
     fn data(&mut self, sender: Role, bytes: &[u8], at: Arrival) {
         let from = self.content.direction_of(sender);
         let progress = self.content.progress.get_mut(sender);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Tls: records (record) ─▶ handshake messages (hello) ─▶ what was agreed upon
-//!      │             └─────▶ keys (keylog, derive) ─▶ content (open)
+//!      │             └─────▶ keys (keylog, derive, keys) ─▶ content (open)
 //!      └── why a handshake failed (handshake, alert, certificate)
 //! ```
 //!
@@ -15,6 +15,7 @@ mod derive;
 mod handshake;
 mod hello;
 mod keylog;
+mod keys;
 mod open;
 mod record;
 mod stream;

@@ -5,26 +5,25 @@
 //!   ▶ Clear ─────────────────────────────────────────────────▶ Protected ── its secrets are not known ──▶ Opaque
 //! ```
 //!
-//! Keys follow one another: early data, handshake, application data, and each KeyUpdate. Which of them a record is under is
-//! not followed but tried, the current ones first: only the right ones open it. After a gap the sequence number is found
-//! in the same way.
-
-use std::collections::VecDeque;
+//! In come the bytes and gaps of both directions, out go what application data records hold, and that some of it is missing.
 
 use crate::flow::{PerRole, Role};
 use crate::limits;
 
-use super::derive::expand_label;
 use super::handshake::{Ending, Failure, Handshake};
 use super::hello::{ClientHello, Message, ServerHello};
 use super::keylog::{ConnectionSecrets, Secret, Secrets};
+use super::keys::{Epoch, Keys, Stage};
 use super::open::{MacOrder, Opened, Opener};
 use super::record::{ContentType, Found, Header, Records};
 use super::suite::Suite;
 use super::{Random, Version};
 
-/// Where a [`Tls`] puts what the connection carries. `M` is the caller's mark of the piece that ended a record.
+/// Whom a [`Tls`] asks for secrets, and where it puts what the connection carries. `M` is the caller's mark of the piece
+/// that ended a record.
 pub trait Visitor<M> {
+    /// The secrets that are known by now.
+    fn secrets(&self) -> &Secrets;
     /// The content of a record, in order.
     fn data(&mut self, sender: Role, content: &[u8], mark: M);
     /// Content is missing here; how much is not known.
@@ -64,36 +63,6 @@ enum State {
     Protected(Box<Keys>),
     /// What it holds is not known and will not be.
     Opaque,
-}
-
-/// The keys of one direction.
-#[derive(Debug)]
-struct Keys {
-    /// Under which the last record was; `None` before the first.
-    current: Option<Epoch>,
-    /// Those that follow, the next one first.
-    next: VecDeque<Epoch>,
-    /// Records since the last one that was opened, or since the beginning.
-    passed: u64,
-}
-
-#[derive(Debug)]
-struct Epoch {
-    stage: Stage,
-    opener: Opener,
-    /// Sequence number of the next record.
-    sequence: u64,
-    suite: Suite,
-    /// The traffic secret, which gives the keys after a KeyUpdate (TLS 1.3).
-    secret: Option<Secret>,
-}
-
-/// What is sent under some keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    EarlyData,
-    Handshake,
-    Application,
 }
 
 impl<M> Default for Tls<M> {
@@ -150,35 +119,19 @@ impl<M: Copy> Tls<M> {
     }
 
     /// The next bytes of `sender`, at stream offset `offset`, which came with `mark`.
-    pub fn data(
-        &mut self,
-        sender: Role,
-        offset: u64,
-        bytes: &[u8],
-        mark: M,
-        secrets: &Secrets,
-        visitor: &mut impl Visitor<M>,
-    ) {
+    pub fn data(&mut self, sender: Role, offset: u64, bytes: &[u8], mark: M, visitor: &mut impl Visitor<M>) {
         let mut records = std::mem::take(&mut self.halves.get_mut(sender).records);
         records.begin_at(offset);
-        records.feed(bytes, &mut |found, _| self.found(sender, found, mark, secrets, visitor));
+        records.feed(bytes, &mut |found, _| self.found(sender, found, mark, visitor));
         self.halves.get_mut(sender).records = records;
     }
 
     /// `length` bytes of `sender` are missing at stream offset `offset`.
-    pub fn gap(
-        &mut self,
-        sender: Role,
-        offset: u64,
-        length: u64,
-        mark: M,
-        secrets: &Secrets,
-        visitor: &mut impl Visitor<M>,
-    ) {
+    pub fn gap(&mut self, sender: Role, offset: u64, length: u64, mark: M, visitor: &mut impl Visitor<M>) {
         let mut records = std::mem::take(&mut self.halves.get_mut(sender).records);
         records.begin_at(offset);
         let was_lost = records.is_lost();
-        records.gap(length, &mut |found, _| self.found(sender, found, mark, secrets, visitor));
+        records.gap(length, &mut |found, _| self.found(sender, found, mark, visitor));
         if records.is_lost() && !was_lost {
             self.halves.get_mut(sender).message.clear();
             self.lost_content(sender, mark, visitor);
@@ -196,20 +149,13 @@ impl<M: Copy> Tls<M> {
     }
 
     /// Whether it was a record.
-    fn found(
-        &mut self,
-        sender: Role,
-        found: Found<'_>,
-        mark: M,
-        secrets: &Secrets,
-        visitor: &mut impl Visitor<M>,
-    ) -> bool {
+    fn found(&mut self, sender: Role, found: Found<'_>, mark: M, visitor: &mut impl Visitor<M>) -> bool {
         match found {
-            Found::Record(header, fragment) => self.record(sender, &header, fragment, mark, secrets, visitor),
+            Found::Record(header, fragment) => self.record(sender, &header, fragment, mark, visitor),
             Found::Candidate(header, fragment) => {
                 let State::Protected(keys) = &mut self.halves.get_mut(sender).state else { return true };
                 match keys.open(&header, fragment, limits::TLS_LOST_RECORDS) {
-                    Some((stage, opened)) => self.opened(sender, stage, opened, mark, secrets, visitor),
+                    Some((stage, opened)) => self.opened(sender, stage, opened, mark, visitor),
                     None => return false,
                 }
             }
@@ -236,16 +182,8 @@ impl<M: Copy> Tls<M> {
         }
     }
 
-    fn record(
-        &mut self,
-        sender: Role,
-        header: &Header,
-        fragment: &[u8],
-        mark: M,
-        secrets: &Secrets,
-        visitor: &mut impl Visitor<M>,
-    ) {
-        self.start_early_data(sender, header, secrets);
+    fn record(&mut self, sender: Role, header: &Header, fragment: &[u8], mark: M, visitor: &mut impl Visitor<M>) {
+        self.start_early_data(sender, header, visitor.secrets());
         let half = self.halves.get(sender);
         let tls13 = self.handshake.server_hello.is_none() || self.handshake.is_tls13();
         let clear = tls13 && header.content_type != ContentType::ApplicationData;
@@ -256,13 +194,13 @@ impl<M: Copy> Tls<M> {
         }
         match &mut self.halves.get_mut(sender).state {
             State::Protected(keys) if !clear => match keys.open(header, fragment, 0) {
-                Some((stage, opened)) => self.opened(sender, stage, opened, mark, secrets, visitor),
+                Some((stage, opened)) => self.opened(sender, stage, opened, mark, visitor),
                 None => self.not_opened(sender, header, fragment, mark, visitor),
             },
             State::Opaque if !clear => {}
             State::Clear | State::Protected(_) | State::Opaque => {
                 let content = Opened { content_type: header.content_type, content: fragment.to_vec() };
-                self.opened(sender, Stage::Handshake, content, mark, secrets, visitor);
+                self.opened(sender, Stage::Handshake, content, mark, visitor);
             }
         }
     }
@@ -271,8 +209,8 @@ impl<M: Copy> Tls<M> {
         let half = self.halves.get_mut(sender);
         let State::Protected(keys) = &mut half.state else { return };
         keys.step_over(Some(fragment));
-        let begun = keys.current.is_some();
-        if keys.passed > limits::TLS_FAILURES {
+        let begun = keys.have_opened();
+        if keys.are_useless() {
             half.state = State::Opaque;
         }
         if begun && header.content_type == ContentType::ApplicationData {
@@ -281,15 +219,7 @@ impl<M: Copy> Tls<M> {
     }
 
     /// The content of a record.
-    fn opened(
-        &mut self,
-        sender: Role,
-        stage: Stage,
-        opened: Opened,
-        mark: M,
-        secrets: &Secrets,
-        visitor: &mut impl Visitor<M>,
-    ) {
+    fn opened(&mut self, sender: Role, stage: Stage, opened: Opened, mark: M, visitor: &mut impl Visitor<M>) {
         match opened.content_type {
             ContentType::ApplicationData => match (&mut self.early, stage) {
                 (Early::Held(held), Stage::EarlyData) => {
@@ -303,33 +233,33 @@ impl<M: Copy> Tls<M> {
                     visitor.data(sender, &opened.content, mark);
                 }
             },
-            ContentType::Handshake => self.handshake(sender, &opened.content, secrets, visitor),
-            ContentType::ChangeCipherSpec => self.change_cipher(sender, secrets),
+            ContentType::Handshake => self.handshake(sender, &opened.content, visitor),
+            ContentType::ChangeCipherSpec => self.change_cipher(sender, visitor.secrets()),
             ContentType::Alert => self.handshake.alert(sender, &opened.content, mark),
         }
     }
 
     /// Reads on in handshake messages.
-    fn handshake(&mut self, sender: Role, bytes: &[u8], secrets: &Secrets, visitor: &mut impl Visitor<M>) {
+    fn handshake(&mut self, sender: Role, bytes: &[u8], visitor: &mut impl Visitor<M>) {
         let mut message = std::mem::take(&mut self.halves.get_mut(sender).message);
         message.extend_from_slice(bytes);
         let mut rest = message.as_slice();
         while let Some((whole, later)) = first_message(rest) {
-            self.message(sender, Message::parse(whole, self.handshake.is_tls13()), secrets, visitor);
+            self.message(sender, Message::parse(whole, self.handshake.is_tls13()), visitor);
             rest = later;
         }
         let fits = rest.len() <= limits::TLS_MESSAGE_BYTES;
         self.halves.get_mut(sender).message = if fits { rest.to_vec() } else { Vec::new() };
     }
 
-    fn message(&mut self, sender: Role, message: Message, secrets: &Secrets, visitor: &mut impl Visitor<M>) {
+    fn message(&mut self, sender: Role, message: Message, visitor: &mut impl Visitor<M>) {
         match (sender, message) {
             (Role::Client, Message::ClientHello(hello)) => self.handshake.client_hello = Some(hello),
             (Role::Server, Message::ServerHello(hello)) => {
                 let tls13 = hello.version == Version::TLS13;
                 self.handshake.server_hello = Some(hello);
                 if tls13 {
-                    self.protect_tls13(secrets);
+                    self.protect_tls13(visitor.secrets());
                 }
             }
             (Role::Server, Message::EncryptedExtensions { alpn, early_data }) => {
@@ -362,7 +292,7 @@ impl<M: Copy> Tls<M> {
         };
         let suites = Suite::with_secret_of(secret.as_bytes().len());
         let next = suites.filter_map(|suite| Epoch::of_secret(Stage::EarlyData, suite, &secret)).collect();
-        self.halves.client.state = State::Protected(Box::new(Keys { current: None, next, passed: 0 }));
+        self.halves.client.state = State::Protected(Box::new(Keys::to_come(next)));
     }
 
     /// The server has answered: from now on both directions are protected.
@@ -377,7 +307,7 @@ impl<M: Copy> Tls<M> {
         let epochs = |handshake: &Option<Secret>, application: &Option<Secret>| {
             let stages = [(Stage::Handshake, handshake), (Stage::Application, application)];
             let known = stages.into_iter().filter_map(|(stage, secret)| Some((stage, secret.as_ref()?)));
-            known.filter_map(|(stage, secret)| Epoch::of_secret(stage, suite, secret)).collect::<VecDeque<_>>()
+            known.filter_map(|(stage, secret)| Epoch::of_secret(stage, suite, secret)).collect::<Vec<_>>()
         };
         let client = epochs(&known.client_handshake, &known.client_traffic);
         let server = epochs(&known.server_handshake, &known.server_traffic);
@@ -400,12 +330,12 @@ impl<M: Copy> Tls<M> {
                 Role::Client => pair.client,
                 Role::Server => pair.server,
             };
-            Some(Epoch { stage: Stage::Application, opener, sequence: 0, suite, secret: None })
+            Some(Epoch::of_opener(opener, suite))
         });
         let half = self.halves.get_mut(sender);
         half.message.clear();
         half.state = match epoch {
-            Some(epoch) => State::Protected(Box::new(Keys { current: Some(epoch), next: VecDeque::new(), passed: 0 })),
+            Some(epoch) => State::Protected(Box::new(Keys::from_now_on(epoch))),
             None => State::Opaque,
         };
     }
@@ -413,77 +343,14 @@ impl<M: Copy> Tls<M> {
 
 impl Half {
     /// `epochs` come next.
-    fn follow(&mut self, epochs: VecDeque<Epoch>) {
+    fn follow(&mut self, epochs: Vec<Epoch>) {
         match &mut self.state {
-            State::Protected(keys) => keys.next.extend(epochs),
+            State::Protected(keys) => keys.extend(epochs),
             State::Clear | State::Opaque if epochs.is_empty() => self.state = State::Opaque,
             State::Clear | State::Opaque => {
-                self.state = State::Protected(Box::new(Keys { current: None, next: epochs, passed: 0 }));
+                self.state = State::Protected(Box::new(Keys::to_come(epochs)));
             }
         }
-    }
-}
-
-impl Keys {
-    /// Opens a record with whatever keys open it. `missed` is how many others may be missing before it.
-    fn open(&mut self, header: &Header, fragment: &[u8], missed: u64) -> Option<(Stage, Opened)> {
-        let reach = 1 + self.passed + missed;
-        if let Some(current) = &mut self.current
-            && let Some(opened) = current.open(header, fragment, reach)
-        {
-            self.passed = 0;
-            return Some((current.stage, opened));
-        }
-        let updated = self.current.as_ref().and_then(Epoch::updated);
-        if let Some(mut epoch) = updated
-            && let Some(opened) = epoch.open(header, fragment, reach)
-        {
-            self.passed = 0;
-            let stage = epoch.stage;
-            self.current = Some(epoch);
-            return Some((stage, opened));
-        }
-        for index in 0..self.next.len() {
-            let Some(opened) = self.next.get_mut(index)?.open(header, fragment, reach) else { continue };
-            self.passed = 0;
-            let epoch = self.next.drain(..=index).next_back()?;
-            let stage = epoch.stage;
-            self.current = Some(epoch);
-            return Some((stage, opened));
-        }
-        None
-    }
-
-    /// A record went by that could not be opened.
-    fn step_over(&mut self, fragment: Option<&[u8]>) {
-        self.passed += 1;
-        if let Some(current) = &mut self.current {
-            current.opener.went_by(fragment);
-        }
-    }
-}
-
-impl Epoch {
-    fn of_secret(stage: Stage, suite: Suite, secret: &Secret) -> Option<Self> {
-        let opener = Opener::of_traffic_secret(suite, secret.as_bytes())?;
-        Some(Self { stage, opener, sequence: 0, suite, secret: Some(secret.clone()) })
-    }
-
-    /// The keys after a KeyUpdate (RFC 8446 section 7.2).
-    fn updated(&self) -> Option<Self> {
-        let secret = self.secret.as_ref().filter(|_| self.stage == Stage::Application)?;
-        let next = expand_label(self.suite.hash, secret.as_bytes(), "traffic upd", self.suite.hash.bytes())?;
-        Self::of_secret(Stage::Application, self.suite, &Secret::new(&next))
-    }
-
-    /// Opens a record with one of the next `reach` sequence numbers.
-    fn open(&mut self, header: &Header, fragment: &[u8], reach: u64) -> Option<Opened> {
-        let mut sequences = self.sequence..self.sequence.saturating_add(reach);
-        let (sequence, opened) =
-            sequences.find_map(|sequence| Some((sequence, self.opener.open(sequence, header, fragment)?)))?;
-        self.sequence = sequence + 1;
-        self.opener.went_by(Some(fragment));
-        Some(opened)
     }
 }
 

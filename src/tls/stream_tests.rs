@@ -3,6 +3,7 @@
 use super::*;
 use crate::flow::Role;
 use crate::tls::alert::Alert;
+use crate::tls::derive::expand_label;
 use crate::tls::open::{MacOrder, Opener};
 use crate::tls::record::ContentType;
 use crate::tls::suite::Suite;
@@ -14,23 +15,29 @@ const CLIENT_RANDOM: Random = [0xc1; 32];
 const SERVER_RANDOM: Random = [0x5e; 32];
 
 /// What was carried: `client abc`, or `client ?` where content is missing.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Log(Vec<String>);
+#[derive(Debug, Default)]
+struct Log {
+    told: Vec<String>,
+    secrets: Secrets,
+}
 
 impl Visitor<u64> for Log {
+    fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
     fn data(&mut self, sender: Role, content: &[u8], _: u64) {
-        self.0.push(format!("{} {}", sender.name(), content.escape_ascii()));
+        self.told.push(format!("{} {}", sender.name(), content.escape_ascii()));
     }
 
     fn gap(&mut self, sender: Role, _: u64) {
-        self.0.push(format!("{} ?", sender.name()));
+        self.told.push(format!("{} ?", sender.name()));
     }
 }
 
 /// A connection under test and the keys of both ends.
 struct Wire {
     tls: Tls<u64>,
-    secrets: Secrets,
     log: Log,
     version: Version,
     sent: [u64; 2],
@@ -80,7 +87,8 @@ impl Wire {
     }
 
     fn new(version: Version, secrets: Secrets, keys: [Vec<(Opener, u64)>; 2]) -> Self {
-        Self { tls: Tls::default(), secrets, log: Log::default(), version, sent: [0; 2], keys }
+        let log = Log { told: Vec::new(), secrets };
+        Self { tls: Tls::default(), log, version, sent: [0; 2], keys }
     }
 
     fn hellos(&mut self, suite: u16, extensions: &[u8]) {
@@ -93,13 +101,13 @@ impl Wire {
 
     fn bytes(&mut self, sender: Role, bytes: &[u8]) {
         let sent = &mut self.sent[usize::from(sender == SERVER)];
-        self.tls.data(sender, *sent, bytes, *sent, &self.secrets, &mut self.log);
+        self.tls.data(sender, *sent, bytes, *sent, &mut self.log);
         *sent += bytes.len() as u64;
     }
 
     fn lose(&mut self, sender: Role, length: usize) {
         let sent = &mut self.sent[usize::from(sender == SERVER)];
-        self.tls.gap(sender, *sent, length as u64, *sent, &self.secrets, &mut self.log);
+        self.tls.gap(sender, *sent, length as u64, *sent, &mut self.log);
         *sent += length as u64;
     }
 
@@ -176,7 +184,7 @@ fn every_suite_of_tls13_is_opened() {
         wire.say(CLIENT, "GET");
         wire.say(SERVER, "101");
         wire.say(CLIENT, "frame");
-        assert_eq!(wire.log.0, ["client GET", "server 101", "client frame"], "{suite:#x}");
+        assert_eq!(wire.log.told, ["client GET", "server 101", "client frame"], "{suite:#x}");
         assert!(wire.tls.failure(None, true).is_none());
     }
 }
@@ -199,7 +207,12 @@ fn suites_of_tls12_and_before_are_opened() {
         wire.say(CLIENT, "GET");
         wire.say(SERVER, "101");
         wire.say(CLIENT, "frame");
-        assert_eq!(wire.log.0, ["client GET", "server 101", "client frame"], "{} {suite:#x} {order:?}", version.name());
+        assert_eq!(
+            wire.log.told,
+            ["client GET", "server 101", "client frame"],
+            "{} {suite:#x} {order:?}",
+            version.name()
+        );
     }
 }
 
@@ -210,7 +223,7 @@ fn without_secrets_nothing_is_told_and_the_connection_is_given_up() {
     assert!(!wire.tls.is_opaque(), "the server has not spoken yet");
     wire.say(SERVER, "101");
     assert!(wire.tls.is_opaque());
-    assert_eq!(wire.log.0, [""; 0]);
+    assert_eq!(wire.log.told, [""; 0]);
 }
 
 #[test]
@@ -219,7 +232,7 @@ fn secrets_of_the_handshake_are_not_needed() {
     wire.finish();
     wire.say(CLIENT, "GET");
     wire.say(SERVER, "101");
-    assert_eq!(wire.log.0, ["client GET", "server 101"]);
+    assert_eq!(wire.log.told, ["client GET", "server 101"]);
 }
 
 #[test]
@@ -228,7 +241,7 @@ fn secrets_of_one_direction_open_that_direction() {
     wire.finish();
     wire.say(CLIENT, "GET");
     wire.say(SERVER, "101");
-    assert_eq!(wire.log.0, ["server 101"]);
+    assert_eq!(wire.log.told, ["server 101"]);
 }
 
 #[test]
@@ -242,7 +255,7 @@ fn key_update_is_followed() {
     wire.keys[0].push((Opener::of_traffic_secret(suite, &next).unwrap(), 0));
     wire.seal(CLIENT, 2, ContentType::ApplicationData, b"after");
     wire.seal(CLIENT, 2, ContentType::ApplicationData, b"more");
-    assert_eq!(wire.log.0, ["client before", "client after", "client more"]);
+    assert_eq!(wire.log.told, ["client before", "client after", "client more"]);
 }
 
 #[test]
@@ -259,7 +272,7 @@ fn any_split_gives_the_same_content() {
         let (head, tail) = bytes.split_at(split);
         wire.bytes(CLIENT, head);
         wire.bytes(CLIENT, tail);
-        assert_eq!(wire.log.0, ["client one", "client two", "client three"], "split at {split}");
+        assert_eq!(wire.log.told, ["client one", "client two", "client three"], "split at {split}");
     }
 }
 
@@ -291,7 +304,7 @@ fn lost_records_cost_only_themselves() {
         wire.lose(CLIENT, records[5].len() - 20);
         wire.bytes(CLIENT, &records[6]);
         let expected = ["client message 0", "client ?", "client message 4", "client ?", "client message 6"];
-        assert_eq!(wire.log.0, expected, "{}", wire.version.name());
+        assert_eq!(wire.log.told, expected, "{}", wire.version.name());
     }
 }
 
@@ -307,7 +320,7 @@ fn chained_vectors_of_tls10_are_found_again_one_record_after_a_gap() {
     wire.lose(CLIENT, records[1].len() - 10);
     wire.bytes(CLIENT, &records[2]);
     wire.bytes(CLIENT, &records[3]);
-    assert_eq!(wire.log.0, ["client one", "client ?", "client ?", "client four"]);
+    assert_eq!(wire.log.told, ["client one", "client ?", "client ?", "client four"]);
 }
 
 #[test]
@@ -323,7 +336,7 @@ fn records_that_were_changed_are_not_believed() {
         wire.bytes(CLIENT, &bad);
         wire.say(CLIENT, "after");
         let skipped = usize::from(first);
-        assert_eq!(wire.log.0, ["client before", "client ?", "client after"][skipped..]);
+        assert_eq!(wire.log.told, ["client before", "client ?", "client after"][skipped..]);
     }
 }
 
@@ -485,7 +498,7 @@ proptest::proptest! {
             }
             None => wire.bytes(CLIENT, tail),
         }
-        let said: Vec<_> = wire.log.0.iter().filter(|line| *line != "client ?").collect();
+        let said: Vec<_> = wire.log.told.iter().filter(|line| *line != "client ?").collect();
         let sent: Vec<_> = (0..8).map(|number| format!("client message {number}")).collect();
         let mut rest = sent.iter();
         for line in said {
@@ -498,6 +511,6 @@ proptest::proptest! {
         let mut wire = if hello { asked() } else { Wire::new(Version::TLS12, Secrets::default(), [Vec::new(), Vec::new()]) };
         wire.bytes(SERVER, &bytes);
         wire.bytes(CLIENT, &bytes);
-        proptest::prop_assert!(wire.log.0.is_empty());
+        proptest::prop_assert!(wire.log.told.is_empty());
     }
 }

@@ -1,9 +1,16 @@
 //! `Sec-WebSocket-Extensions`: its grammar (RFC 6455 section 9.1), and the parameters that permessage-deflate may have
 //! (RFC 7692 section 7.1).
 //!
-//! In comes one element of the list, out comes an extension with its parameters, or what is wrong with it.
+//! In comes one element of the list, out comes an extension with its parameters, or what is wrong with it. What an element
+//! breaks is one question, what is to be made of it all the same another: [`DeflateTerms::of`] and
+//! [`DeflateTerms::understood`].
 
 use std::borrow::Cow;
+
+use crate::http::Fields;
+
+/// The header field whose elements these are.
+pub(super) const FIELD: &str = "sec-websocket-extensions";
 
 /// The name under which RFC 7692 registered its extension.
 pub(super) const PERMESSAGE_DEFLATE: &str = "permessage-deflate";
@@ -25,7 +32,7 @@ type Parameter<'a> = (&'a [u8], Option<Cow<'a, [u8]>>);
 impl<'a> Extension<'a> {
     /// Takes an element of the list apart.
     pub(super) fn parse(element: &'a [u8]) -> Result<Self, Malformed> {
-        let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let mut parts = parts(element);
         let name = parts.next().filter(|name| is_token(name)).ok_or(Malformed)?;
         let parameters = parts.map(parameter).collect::<Result<_, _>>()?;
         Ok(Self { name, parameters })
@@ -34,6 +41,27 @@ impl<'a> Extension<'a> {
     pub(super) fn is_deflate(&self) -> bool {
         self.name.eq_ignore_ascii_case(PERMESSAGE_DEFLATE.as_bytes())
     }
+}
+
+/// The extensions in a head that follow the grammar.
+pub(super) fn sound_in(fields: &Fields) -> impl Iterator<Item = Extension<'_>> {
+    fields.elements(FIELD).filter_map(|element| Extension::parse(element).ok())
+}
+
+/// The names of all extensions in a head, in small letters.
+pub(super) fn names_in(fields: &Fields) -> impl Iterator<Item = String> {
+    fields.elements(FIELD).map(name_of)
+}
+
+/// The name of the extension in an element, in small letters, whether it follows the grammar or not.
+pub(super) fn name_of(element: &[u8]) -> String {
+    let name = parts(element).next().unwrap_or_default();
+    String::from_utf8_lossy(name).to_ascii_lowercase()
+}
+
+/// The name in an element, and each of its parameters.
+fn parts(element: &[u8]) -> impl Iterator<Item = &[u8]> {
+    element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii)
 }
 
 /// A parameter: a token, and perhaps a value that is a token, in quotes or not.
@@ -87,8 +115,7 @@ impl DeflateTerms {
     pub(super) fn of(extension: &Extension<'_>, is_answer: bool) -> Result<Self, String> {
         let mut terms = Self::default();
         for (name, value) in &extension.parameters {
-            let sound = terms.add(&name.to_ascii_lowercase(), value.as_deref(), is_answer).is_some();
-            if !sound {
+            if terms.add(name, value.as_deref(), is_answer).is_none() {
                 let value = value.as_deref().map(|value| format!("={}", value.escape_ascii())).unwrap_or_default();
                 return Err(format!("{}{value}", name.escape_ascii()));
             }
@@ -96,9 +123,20 @@ impl DeflateTerms {
         Ok(terms)
     }
 
+    /// What a server's answer `element` says of permessage-deflate. Parameters that break a rule are left out: without
+    /// them a sender is held to less, so that what it says can still be read.
+    pub(super) fn understood(element: &[u8]) -> Self {
+        let mut terms = Self::default();
+        for (name, value) in parts(element).skip(1).filter_map(|part| parameter(part).ok()) {
+            // One that is repeated holds as it was said last.
+            let _ = terms.add(name, value.as_deref(), true);
+        }
+        terms
+    }
+
     /// One more parameter; `None` if it must not be there.
     fn add(&mut self, name: &[u8], value: Option<&[u8]>, is_answer: bool) -> Option<()> {
-        match (name, value) {
+        match (name.to_ascii_lowercase().as_slice(), value) {
             (b"server_no_context_takeover", None) => set_once(&mut self.server_no_context_takeover),
             (b"client_no_context_takeover", None) => set_once(&mut self.client_no_context_takeover),
             (b"server_max_window_bits", Some(bits)) => put_once(&mut self.server_max_window_bits, window_bits(bits)?),

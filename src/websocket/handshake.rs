@@ -9,7 +9,7 @@ use crate::flow::PerRole;
 use crate::http::{Fields, Request, Response};
 use crate::limits;
 
-use super::extension::DeflateTerms;
+use super::extension::{self, ClientWindow, DeflateTerms, PERMESSAGE_DEFLATE};
 use super::frame::{Opcode, RSV1};
 use super::opening::{self, Fault};
 
@@ -49,6 +49,20 @@ impl Default for Compressor {
 }
 
 impl Compressor {
+    /// Those of both ends, where a server stated `terms`.
+    fn held_to(terms: &DeflateTerms) -> PerRole<Self> {
+        let Self { window_bits: largest, .. } = Self::default();
+        let client_bits = match terms.client_max_window_bits {
+            Some(ClientWindow::Bits(bits)) => bits,
+            Some(ClientWindow::AnySize) | None => largest,
+        };
+        let server_bits = terms.server_max_window_bits.unwrap_or(largest);
+        PerRole {
+            client: Self { window_bits: client_bits, takeover: !terms.client_no_context_takeover },
+            server: Self { window_bits: server_bits, takeover: !terms.server_no_context_takeover },
+        }
+    }
+
     /// How many bytes before it may refer to.
     #[must_use]
     pub fn window(self) -> usize {
@@ -68,31 +82,14 @@ impl Deflate {
     /// Parameters only hold a sender to less. Those of the forerunner are not needed: they do not say what the server is
     /// held to, and without them everything can be inflated too.
     fn agreed(element: &[u8]) -> Option<Self> {
-        let mut deflate = Self { assumed: false, ..Self::ASSUMED };
-        match extension_name(element).as_str() {
-            "permessage-deflate" => {}
-            "x-webkit-deflate-frame" | "deflate-frame" => return Some(Self { per_frame: true, ..deflate }),
-            _ => return None,
-        }
-        for parameter in element.split(|byte| *byte == b';').skip(1) {
-            deflate.limit(parameter);
-        }
-        Some(deflate)
-    }
-
-    /// Takes a parameter of permessage-deflate into account (RFC 7692 section 7.1).
-    fn limit(&mut self, parameter: &[u8]) {
-        let mut parts = parameter.splitn(2, |byte| *byte == b'=').map(<[u8]>::trim_ascii);
-        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let value = parts.next().and_then(|value| std::str::from_utf8(value).ok());
-        let bits = value.and_then(|value| value.trim_matches('"').parse().ok()).filter(|bits| (8..=15).contains(bits));
-        let PerRole { client, server } = &mut self.compressors;
-        match name.as_slice() {
-            b"client_no_context_takeover" => client.takeover = false,
-            b"server_no_context_takeover" => server.takeover = false,
-            b"client_max_window_bits" => client.window_bits = bits.unwrap_or(client.window_bits),
-            b"server_max_window_bits" => server.window_bits = bits.unwrap_or(server.window_bits),
-            _ => {}
+        let unlimited = Self { assumed: false, ..Self::ASSUMED };
+        match extension::name_of(element).as_str() {
+            PERMESSAGE_DEFLATE => {
+                let compressors = Compressor::held_to(&DeflateTerms::understood(element));
+                Some(Self { compressors, ..unlimited })
+            }
+            "x-webkit-deflate-frame" | "deflate-frame" => Some(Self { per_frame: true, ..unlimited }),
+            _ => None,
         }
     }
 }
@@ -106,7 +103,7 @@ impl Extensions {
     #[must_use]
     pub fn agreed(response: &Fields) -> Self {
         let mut agreed = Self::default();
-        for element in response.elements("sec-websocket-extensions") {
+        for element in response.elements(extension::FIELD) {
             match Deflate::agreed(element) {
                 Some(deflate) => agreed.deflate = agreed.deflate.or(Some(deflate)),
                 None => agreed.unknown = true,
@@ -177,10 +174,16 @@ impl Offer {
             key: keys.next().filter(|_| keys.next().is_none()).map(Into::into),
             version: fields.first("sec-websocket-version").map(Into::into),
             protocols: fields.elements("sec-websocket-protocol").map(Into::into).collect(),
-            extensions: extension_names(fields).collect(),
+            extensions: extension::names_in(fields).collect(),
             deflate: opening::deflate_offers(fields),
             faults: opening::faults_of_request(request),
         }
+    }
+
+    /// Whether it offers permessage-deflate, soundly or not.
+    #[must_use]
+    pub fn offers_deflate(&self) -> bool {
+        self.extensions.iter().any(|name| name == PERMESSAGE_DEFLATE)
     }
 }
 
@@ -189,17 +192,6 @@ impl Offer {
 pub fn accept_of(key: &[u8]) -> String {
     let digest = Sha1::new().chain_update(key).chain_update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize();
     STANDARD.encode(digest)
-}
-
-/// The names of the extensions in `Sec-WebSocket-Extensions`, in small letters.
-pub(super) fn extension_names(fields: &Fields) -> impl Iterator<Item = String> {
-    fields.elements("sec-websocket-extensions").map(extension_name)
-}
-
-/// The name of an extension in small letters, from an element of `Sec-WebSocket-Extensions`.
-fn extension_name(element: &[u8]) -> String {
-    let name = element.split(|byte| *byte == b';').next().unwrap_or_default();
-    String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase()
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use crate::http::{Fields, Request, Response};
 use crate::limits;
 
-use super::extension::{DeflateTerms, Extension, is_token};
-use super::handshake::{Offer, accept_of, extension_names};
+use super::extension::{self, DeflateTerms, Extension, is_token};
+use super::handshake::{Offer, accept_of};
 use super::rule::Rule;
 
 /// A rule that a head breaks, and what was found.
@@ -75,8 +75,8 @@ pub fn faults_of_agreement(offer: &Offer, response: &Response) -> Vec<Fault> {
 
 /// The terms of each offer of permessage-deflate in a request that breaks no rule.
 pub(super) fn deflate_offers(fields: &Fields) -> Vec<DeflateTerms> {
-    let offers = fields.elements("sec-websocket-extensions").filter_map(|element| Extension::parse(element).ok());
-    offers.filter(Extension::is_deflate).filter_map(|offer| DeflateTerms::of(&offer, false).ok()).collect()
+    let offers = extension::sound_in(fields).filter(Extension::is_deflate);
+    offers.filter_map(|offer| DeflateTerms::of(&offer, false).ok()).collect()
 }
 
 /// Rules that one head breaks, each once. It can only hold as many as there are rules, whatever the head is.
@@ -141,7 +141,7 @@ fn check_offered_protocols(fields: &Fields, faults: &mut Faults) {
 
 /// What holds for `Sec-WebSocket-Extensions` whoever sends it. An empty one is let pass: it says nothing.
 fn check_extensions(fields: &Fields, is_answer: bool, faults: &mut Faults) {
-    for element in fields.elements("sec-websocket-extensions") {
+    for element in fields.elements(extension::FIELD) {
         let Ok(extension) = Extension::parse(element) else {
             faults.add(Rule::MalformedExtensions, found(Some(element)));
             continue;
@@ -187,13 +187,12 @@ fn check_chosen_protocol(offer: &Offer, fields: &Fields, faults: &mut Faults) {
 
 fn check_agreed_extensions(offer: &Offer, fields: &Fields, faults: &mut Faults) {
     let offered: HashSet<&str> = offer.extensions.iter().map(String::as_str).collect();
-    for name in extension_names(fields) {
+    for name in extension::names_in(fields) {
         faults.check(offered.contains(&*name), Rule::UnrequestedExtension, || found(Some(name.as_bytes())));
     }
     check_extensions(fields, true, faults);
-    let agreed = fields.elements("sec-websocket-extensions").filter_map(|element| Extension::parse(element).ok());
-    if let Some(deflate) = agreed.into_iter().find(Extension::is_deflate)
-        && offered.contains(super::extension::PERMESSAGE_DEFLATE)
+    if let Some(deflate) = extension::sound_in(fields).find(Extension::is_deflate)
+        && offer.offers_deflate()
         && let Ok(terms) = DeflateTerms::of(&deflate, true)
     {
         check_deflate_terms(offer, &terms, faults);
