@@ -52,7 +52,12 @@ fn measure(damage: &str, connections: &str, seeds: &str, verbose: bool) -> Optio
         share(sum.real, sum.reported)
     );
     println!("connections found {:.3} %", share(sum.connections_found, sum.connections));
-    println!("invalid texts found {:.3} %", share(sum.invalid_found, sum.invalid));
+    println!(
+        "invalid texts found {:.3} %, behind holes {:.3} %, real {:.4} %",
+        share(sum.invalid_found, sum.invalid),
+        share(sum.invalid_again_found, sum.invalid_again),
+        share(sum.invalid_real, sum.invalid_reported)
+    );
     Some(())
 }
 

@@ -13,7 +13,8 @@
 //! stream stays known.
 //!
 //! A place that was searched for may be wrong, however unlikely that is. So from then on a header that breaks a rule says
-//! that it was, not that the sender broke the rule; and a Close frame is told once nothing has followed it.
+//! that it was, not that the sender broke the rule; a Close frame is told once nothing has followed it; and that a text is
+//! not UTF-8 is told once some more frames have fitted, or a Close frame at the very end.
 
 use crate::flow::Role;
 use crate::limits;
@@ -106,11 +107,31 @@ pub struct Decoder<M> {
     resumed: bool,
     /// The place in the stream was searched for once.
     searched: bool,
-    /// Frames since then that must fit before what a text holds is told.
+    /// Frames since then that must fit before it is told that a text is not UTF-8.
     unproved: u8,
     masks: MaskRun,
-    /// A Close frame at a place that was searched for: it is told at the end, if nothing follows it.
-    last_close: Option<Box<LastClose<M>>>,
+    /// What was found since then and is not told yet.
+    withheld: Option<Box<Withheld<M>>>,
+}
+
+/// What waits for proof that the place in the stream is right.
+#[derive(Debug)]
+struct Withheld<M> {
+    /// Texts that are not UTF-8: at most one for each frame that must fit.
+    texts: Vec<WithheldText<M>>,
+    /// It is told at the end, if nothing follows it.
+    close: Option<LastClose<M>>,
+}
+
+/// An [`Event::InvalidText`], where it would have been told.
+#[derive(Debug)]
+struct WithheldText<M> {
+    end: u64,
+    mark: M,
+    message: u64,
+    bytes: Option<u64>,
+    offset: u64,
+    fault: InvalidText<M>,
 }
 
 #[derive(Debug)]
@@ -122,7 +143,7 @@ struct LastClose<M> {
     mark: M,
 }
 
-/// How many those are: random bytes go on like a frame about once in 32 times.
+/// How many frames must fit: random bytes go on like a frame about once in 32 times.
 const PROVING_FRAMES: u8 = 4;
 
 #[derive(Debug)]
@@ -191,7 +212,7 @@ impl<M: Copy> Decoder<M> {
             searched: false,
             unproved: 0,
             masks: MaskRun::default(),
-            last_close: None,
+            withheld: None,
         }
     }
 
@@ -334,11 +355,26 @@ impl<M: Copy> Decoder<M> {
         }
         self.tell_partial_close(mark, visitor);
         self.abandon_message(mark, visitor);
-        if let Some(close) = self.last_close.take() {
+        if self.withheld.as_ref().is_some_and(|withheld| withheld.close.is_some()) {
+            self.tell_withheld(visitor);
+        }
+        self.state = State::Over;
+    }
+
+    /// The place in the stream is right.
+    fn tell_withheld(&mut self, visitor: &mut impl Visitor<M>) {
+        let Some(withheld) = self.withheld.take() else { return };
+        for WithheldText { end, mark, message, bytes, offset, fault } in withheld.texts {
+            visitor.event(end, mark, Event::InvalidText { message, bytes, offset, fault });
+        }
+        if let Some(close) = withheld.close {
             self.closed = true;
             visitor.event(close.end, close.mark, Event::Close(CloseBody::parse(&close.body, close.length)));
         }
-        self.state = State::Over;
+    }
+
+    fn withheld(&mut self) -> &mut Withheld<M> {
+        self.withheld.get_or_insert_with(|| Box::new(Withheld { texts: Vec::new(), close: None }))
     }
 
     /// Reads on in a frame header: how many bytes were used.
@@ -389,7 +425,7 @@ impl<M: Copy> Decoder<M> {
                 self.lose_sync(self.offset, mark, visitor);
                 return;
             }
-            self.unproved = self.unproved.saturating_sub(1);
+            self.prove(visitor);
         } else {
             let mut broken = |rule, detail| visitor.event(offset, mark, Event::Violation { rule, detail });
             conformance::check(header, &place, &mut broken);
@@ -424,7 +460,18 @@ impl<M: Copy> Decoder<M> {
 
     /// Whether a frame may follow what went before, at a place that was searched for.
     fn fits(&self, header: &Header, place: &Place) -> bool {
-        self.last_close.is_none() && conformance::is_frame(header, place) && conformance::is_in_order(header, place)
+        let closed = self.withheld.as_ref().is_some_and(|withheld| withheld.close.is_some());
+        !closed && conformance::is_frame(header, place) && conformance::is_in_order(header, place)
+    }
+
+    /// One more frame has fitted.
+    fn prove(&mut self, visitor: &mut impl Visitor<M>) {
+        if self.unproved > 0 {
+            self.unproved -= 1;
+            if self.unproved == 0 {
+                self.tell_withheld(visitor);
+            }
+        }
     }
 
     /// Tells of a frame by its header alone, because its payload may never come.
@@ -452,8 +499,7 @@ impl<M: Copy> Decoder<M> {
         // A reserved bit says that the payload is not what it seems, whether or not that was agreed upon.
         let compressed = self.extensions.deflate.is_some() && header.reserved == RSV1;
         let sound = (header.reserved == 0 || compressed) && !self.extensions.unknown;
-        let checked = text && sound && self.unproved == 0;
-        self.message = Some(Message::new(self.messages, self.offset, text, checked));
+        self.message = Some(Message::new(self.messages, self.offset, text, text && sound));
         self.messages += 1;
     }
 
@@ -554,7 +600,7 @@ impl<M: Copy> Decoder<M> {
     }
 
     fn tell_faults(
-        &self,
+        &mut self,
         message: u64,
         place: MessagePlace,
         verdict: Verdict<M>,
@@ -563,8 +609,14 @@ impl<M: Copy> Decoder<M> {
     ) {
         let Verdict { fault, bytes, breach, .. } = verdict;
         if let Some(fault) = fault {
-            let offset = place.at_least(fault.byte_offset);
-            visitor.event(self.offset, mark, Event::InvalidText { message, bytes, offset, fault });
+            let (end, offset) = (self.offset, place.at_least(fault.byte_offset));
+            if self.unproved > 0 {
+                // By the time that it is told, the next message is no longer the next.
+                let fault = InvalidText { unfinished: Box::default(), ..fault };
+                self.withheld().texts.push(WithheldText { end, mark, message, bytes, offset, fault });
+            } else {
+                visitor.event(end, mark, Event::InvalidText { message, bytes, offset, fault });
+            }
         }
         if let Some(breach) = breach {
             visitor.event(self.offset, breach.mark, Event::Violation { rule: breach.rule, detail: breach.detail });
@@ -573,7 +625,8 @@ impl<M: Copy> Decoder<M> {
 
     fn tell_close(&mut self, body: &[u8], length: u64, mark: M, visitor: &mut impl Visitor<M>) {
         if self.searched {
-            self.last_close = Some(Box::new(LastClose { body: body.to_vec(), length, end: self.offset, mark }));
+            let close = LastClose { body: body.to_vec(), length, end: self.offset, mark };
+            self.withheld().close = Some(close);
             return;
         }
         self.closed = true;
@@ -609,8 +662,8 @@ impl<M: Copy> Decoder<M> {
         self.abandon_message(mark, visitor);
         self.inflation.lose();
         self.lost_since = since;
-        // More was sent behind it.
-        self.last_close = None;
+        // More was sent behind a Close frame, or too little has fitted behind a text.
+        self.withheld = None;
         self.state = State::Lost(Box::new(Search::after_gap(self.sender, self.extensions, self.offset)));
     }
 
@@ -979,6 +1032,23 @@ mod tests {
         let text = frame(SERVER, 0x81, b"and a text that is long enough");
         let feed = server().gap(50).bytes(&text).bytes(&text).bytes(b"\xff\x01no frame").bytes(&text).bytes(&text);
         assert_eq!(feed.end().iter().filter(|line| line.ends_with("text")).count(), 4);
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_told_where_the_place_was_searched_for_once_frames_have_fitted() {
+        let (text, bad) = (frame(SERVER, 0x81, b"and a text that is long enough"), frame(SERVER, 0x81, b"abc\xff"));
+        let faults = |feed: Feed| feed.end().into_iter().filter(|line| line.contains("invalid-byte")).count();
+        let resumed = || server().gap(50).bytes(&text).bytes(&text).bytes(&bad);
+        assert_eq!(faults(resumed()), 0, "the end, and nobody knows why");
+        assert_eq!(faults(resumed().bytes(&text)), 1);
+        assert_eq!(faults(resumed().bytes(frame(SERVER, 0x88, b"\x03\xe8"))), 1);
+        assert_eq!(
+            faults(resumed().bytes(b"\xff\x01no frame").bytes(&text).bytes(&text)),
+            0,
+            "what was found was none"
+        );
+        assert_eq!(faults(resumed().gap(50).bytes(&text).bytes(&text)), 0);
+        assert_eq!(faults(resumed().bytes(&text).bytes(&bad)), 2, "proved for good");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use wsautopsy::flow::{PerRole, Role};
 
-use super::{ACK, Close, Random, SYN, Segment, Wire};
+use super::{ACK, Close, Frame, Invalid, Random, SYN, Segment, Wire};
 
 /// What happens to a capture. Now and then a packet is recorded twice, whatever it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,10 +35,23 @@ pub(crate) struct Survivor {
     pub(crate) frames: PerRole<usize>,
     /// Every Close frame, whether all of it is there, and the packets that have its last byte.
     pub(crate) closes: Vec<(Close, bool, Vec<u64>)>,
-    /// Every text that is not UTF-8: its sender, how much of it is valid, whether it is there as a whole at a place that
-    /// headers lead to.
-    pub(crate) invalid: Vec<(Role, u64, bool)>,
+    pub(crate) invalid: Vec<SurvivingText>,
 }
+
+/// What survives of a text that is not UTF-8.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SurvivingText {
+    pub(crate) sender: Role,
+    /// How much of it is valid.
+    pub(crate) valid: u64,
+    /// Whether it is there as a whole at a place that headers lead to from the handshake on.
+    pub(crate) led: bool,
+    /// Whether it is there as a whole behind a hole in headers, and [`AGAIN`] whole frames before it since.
+    pub(crate) again: bool,
+}
+
+/// So many whole frames lead to the place again.
+const AGAIN: usize = 4;
 
 /// The client's address of connection `index`.
 pub(crate) fn client_of(index: usize) -> ([u8; 4], u16) {
@@ -124,16 +137,7 @@ fn survivor(wire: Wire, kept: &[Kept]) -> Survivor {
         wire.frames.get(role).iter().filter(|frame| stream.has(frame.start, frame.end)).count()
     };
     let frames = PerRole { client: whole(Role::Client), server: whole(Role::Server) };
-    let invalid = wire.invalid.iter().map(|text| {
-        let (frames, stream) = (wire.frames.get(text.sender), streams.get(text.sender));
-        let own = &frames[text.first_frame..text.end_frame];
-        let there = own.iter().all(|frame| stream.has(frame.start, frame.end));
-        // Where no header is missing since the handshake, or for so long that the place was surely found again.
-        let before = &frames[..text.first_frame];
-        let led = before.iter().all(|frame| stream.has(frame.start, frame.payload))
-            && stream.has(0, *wire.handshake.get(text.sender));
-        (text.sender, text.valid, there && led)
-    });
+    let invalid = wire.invalid.iter().map(|text| surviving_text(text, &wire, streams.get(text.sender)));
     let invalid = invalid.collect();
     let closes = wire.closes.iter().map(|close| {
         let there = streams.get(close.sender).has(close.start, close.end);
@@ -141,6 +145,17 @@ fn survivor(wire: Wire, kept: &[Kept]) -> Survivor {
     });
     let closes = closes.collect();
     Survivor { websocket: wire.websocket, frames, closes, invalid }
+}
+
+fn surviving_text(text: &Invalid, wire: &Wire, stream: &Stream) -> SurvivingText {
+    let frames = wire.frames.get(text.sender);
+    let whole = |frames: &[Frame]| frames.iter().all(|frame| stream.has(frame.start, frame.end));
+    let (before, own) = (&frames[..text.first_frame], &frames[text.first_frame..text.end_frame]);
+    let there = whole(own);
+    let handshake = stream.has(0, *wire.handshake.get(text.sender));
+    let led = handshake && before.iter().all(|frame| stream.has(frame.start, frame.payload));
+    let again = before.len() >= AGAIN && whole(&before[before.len() - AGAIN..]);
+    SurvivingText { sender: text.sender, valid: text.valid, led: there && led, again: there && again && !led }
 }
 
 /// The parts of a stream that are in the capture: where each begins and ends.

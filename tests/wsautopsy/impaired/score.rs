@@ -27,6 +27,9 @@ pub(crate) struct Figures {
     /// Messages that are not UTF-8, in the capture as a whole and where headers lead to, and those of them that were reported.
     pub(crate) invalid: u64,
     pub(crate) invalid_found: u64,
+    /// Of those that come some frames behind a place that must be searched for.
+    pub(crate) invalid_again: u64,
+    pub(crate) invalid_again_found: u64,
     /// Rows of the table `invalid_utf8`, and those of them that are real.
     pub(crate) invalid_reported: u64,
     pub(crate) invalid_real: u64,
@@ -45,6 +48,8 @@ impl AddAssign for Figures {
         self.connections_false += other.connections_false;
         self.invalid += other.invalid;
         self.invalid_found += other.invalid_found;
+        self.invalid_again += other.invalid_again;
+        self.invalid_again_found += other.invalid_again_found;
         self.invalid_reported += other.invalid_reported;
         self.invalid_real += other.invalid_real;
         self.violations += other.violations;
@@ -152,16 +157,18 @@ fn invalid_texts(
     figures.invalid_reported += rows.len() as u64;
     // Those that must be found first, so that one of the same kind does not take their rows.
     let mut truths = truth.invalid.clone();
-    truths.sort_by_key(|(_, _, there)| !there);
-    for (sender, valid, there) in truths {
-        let place = left.iter().position(|row| *row == (sender, valid));
-        figures.invalid += u64::from(there);
+    truths.sort_by_key(|text| !text.led && !text.again);
+    for text in truths {
+        let place = left.iter().position(|row| *row == (text.sender, text.valid));
+        figures.invalid += u64::from(text.led);
+        figures.invalid_again += u64::from(text.again);
         if let Some(place) = place {
             left.swap_remove(place);
             figures.invalid_real += 1;
-            figures.invalid_found += u64::from(there);
-        } else if there {
-            wrong(format!("missed invalid text of {sender:?} at {valid}"));
+            figures.invalid_found += u64::from(text.led);
+            figures.invalid_again_found += u64::from(text.again);
+        } else if text.led || text.again {
+            wrong(format!("missed {text:?}"));
         }
     }
     for row in left {
