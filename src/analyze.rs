@@ -41,6 +41,14 @@ pub struct Analysis {
     pub tls_failures: Vec<(Option<u64>, TlsFailure)>,
     /// Every capture file, in the order of analysis: its index is [`PacketId::file`].
     pub captures: Vec<AnalysedCapture>,
+    /// Which connection of a client followed which, with the milliseconds between, where that was settled before what tells
+    /// clients apart was taken out.
+    pub(crate) successors: Option<Vec<(u64, u64, f64)>>,
+    /// TLS connections that could not be decrypted because their secrets are not known; a WebSocket in one is not in
+    /// [`Self::connections`].
+    pub locked_tls: u64,
+    /// The TLS secrets that were known, of the options and of the captures; not to be shown.
+    pub(crate) secrets: Arc<Secrets>,
 }
 
 /// A capture file and what the analysis adds to it.
@@ -279,13 +287,16 @@ impl<'a> Pipeline<'a> {
 
     fn finish(mut self, files: Vec<CaptureFile>, options: &Options, known: &Secrets) -> (Analysis, Option<Secrets>) {
         let results: Vec<_> = self.shards.into_par_iter().map(FlowTable::finish).collect();
-        let (mut connections, mut tls_failures, mut late) = (Vec::new(), Vec::new(), false);
+        let (mut connections, mut tls_failures, mut locked) = (Vec::new(), Vec::new(), Vec::new());
         for workplace in results {
-            let came_later = |random| known.of(random).is_none() && self.secrets.of(random).is_some();
-            late |= workplace.locked.iter().any(came_later);
+            locked.extend(workplace.locked);
             connections.extend(workplace.records);
             tls_failures.extend(workplace.tls_failures);
         }
+        let came_later = |random| known.of(random).is_none() && self.secrets.of(random).is_some();
+        let late = locked.iter().any(came_later).then(|| Secrets::clone(&self.secrets));
+        locked.sort_unstable();
+        locked.dedup();
         tls_endpoints::add_failed(&mut connections, &tls_failures, &options.websocket_servers);
         connections.retain(|record| self.filter.wants_connection(record));
         // Attempts that begin with the same packet are of one connection, and so in order already. Packets of one file
@@ -312,7 +323,8 @@ impl<'a> Pipeline<'a> {
                 capture.missed_bytes += record.missed_bytes;
             }
         }
-        (Analysis { connections, tls_failures, captures }, late.then(|| Secrets::clone(&self.secrets)))
+        let locked_tls = locked.len() as u64;
+        (Analysis { connections, tls_failures, captures, successors: None, locked_tls, secrets: self.secrets }, late)
     }
 }
 
