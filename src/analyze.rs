@@ -10,6 +10,8 @@
 //! Captures may hold TLS secrets behind the packets that they open. Only then, and only if its inputs can be read again, is
 //! everything read a second time.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use crate::capture::{Batch, CaptureFile, Captures, Input};
@@ -41,6 +43,14 @@ pub struct Analysis {
     pub tls_failures: Vec<(Option<u64>, TlsFailure)>,
     /// Every capture file, in the order of analysis: its index is [`PacketId::file`].
     pub captures: Vec<AnalysedCapture>,
+    /// Which connection of a client followed which, with the milliseconds between, where that was settled before what tells
+    /// clients apart was taken out.
+    pub(crate) successors: Option<Vec<(u64, u64, f64)>>,
+    /// TLS connections that could not be decrypted because their secrets are not known; a WebSocket in one is not in
+    /// [`Self::connections`].
+    pub locked_tls: u64,
+    /// The TLS secrets that were known, of the options and of the captures; not to be shown.
+    pub(crate) secrets: Arc<Secrets>,
 }
 
 /// A capture file and what the analysis adds to it.
@@ -153,7 +163,9 @@ fn pass(
 
 /// All connections are known: in order, and each with what the others tell of it.
 fn analysis_of(files: Vec<CaptureFile>, outcome: Outcome, options: &Options) -> Analysis {
-    let Outcome { mut connections, mut tls_failures, counts, .. } = outcome;
+    let Outcome { mut connections, mut tls_failures, counts, mut locked, secrets } = outcome;
+    locked.sort_unstable();
+    locked.dedup();
     tls_endpoints::add_failed(&mut connections, &tls_failures, &options.websocket_servers);
     connections.retain(|record| options.filter.wants_connection(record));
     // Attempts that begin with the same packet are of one connection, and so in order already. Packets of one file
@@ -164,7 +176,14 @@ fn analysis_of(files: Vec<CaptureFile>, outcome: Outcome, options: &Options) -> 
     tls_failures.sort_by_key(|failure| failure.packet);
     let failed = tls_endpoints::connections(&tls_failures, &connections);
     let captures = analysed_captures(files, counts, &connections);
-    Analysis { tls_failures: failed.into_iter().zip(tls_failures).collect(), captures, connections }
+    Analysis {
+        tls_failures: failed.into_iter().zip(tls_failures).collect(),
+        captures,
+        connections,
+        successors: None,
+        locked_tls: locked.len() as u64,
+        secrets,
+    }
 }
 
 fn analysed_captures(

@@ -50,9 +50,9 @@ pub(super) struct Outcome {
     /// Of each file, by its index; those behind the last one that has any may be missing.
     pub(super) counts: Vec<Counts>,
     /// All secrets that are known by now.
-    secrets: Arc<Secrets>,
+    pub(super) secrets: Arc<Secrets>,
     /// The client's randoms of connections whose secrets were not known when they were needed.
-    locked: Vec<Random>,
+    pub(super) locked: Vec<Random>,
 }
 
 impl Outcome {
@@ -151,6 +151,8 @@ impl<'a> Pipeline<'a> {
     pub(super) fn finish(self) -> Outcome {
         let workplaces: Vec<_> = self.shards.into_par_iter().map(FlowTable::finish).collect();
         let mut outcome = Outcome { counts: self.counts, secrets: self.secrets, ..Outcome::default() };
+        // At once, because records are many and large.
+        outcome.connections.reserve_exact(workplaces.iter().map(|workplace| workplace.records.len()).sum());
         for workplace in workplaces {
             outcome.connections.extend(workplace.records);
             outcome.tls_failures.extend(workplace.tls_failures);

@@ -1,8 +1,8 @@
 //! The packets of chosen connections, as a capture of their own.
 //!
 //! In come an [`Analysis`], what is chosen of it, and the same captures once more; out goes a pcapng file: the packets as
-//! they were captured, with tunnels and fragments, and with comments on those that the analysis points at. What comes out
-//! can be analysed again, with the same verdicts.
+//! they were captured, with tunnels and fragments, and with comments on those that the analysis points at; and the TLS
+//! secrets that open them, of these connections alone. What comes out can be analysed again, with the same verdicts.
 //!
 //! ```text
 //!   Analysis ──▶ Selection ──▶ Chosen connections, by flow ─┐
@@ -24,10 +24,12 @@ mod chosen;
 mod comments;
 mod fragments;
 mod pcapng;
+mod secrets;
 
 use chosen::Chosen;
 use fragments::{Held, Waiting};
 use pcapng::PcapngWriter;
+use secrets::Copies;
 
 /// What is chosen of an analysis: what every part that is not empty agrees to. Of a list, any element may match; if all
 /// is empty, every connection is chosen.
@@ -41,6 +43,8 @@ pub struct Selection {
     pub causes: Vec<String>,
     /// Only connections with text that is not UTF-8.
     pub invalid_utf8: bool,
+    /// Whether the TLS secrets of the chosen connections are left out.
+    pub without_secrets: bool,
 }
 
 impl Selection {
@@ -81,8 +85,10 @@ pub fn carve(
     progress: &mut dyn FnMut(Progress),
     out: impl Write,
 ) -> io::Result<u64> {
+    let secrets = (!selection.without_secrets && !analysis.secrets.is_empty()).then_some(analysis.secrets.as_ref());
     let mut carver = Carver {
         flows: flows(analysis, selection),
+        secrets: secrets.map(Copies::new),
         fragments: Waiting::default(),
         writer: PcapngWriter::new(out, analysis)?,
     };
@@ -109,6 +115,8 @@ fn flows<'a>(analysis: &'a Analysis, selection: &'a Selection) -> HashMap<FlowKe
 
 struct Carver<'a, W> {
     flows: HashMap<FlowKey, Vec<Chosen<'a>>>,
+    /// `None` if there are none to copy.
+    secrets: Option<Copies<'a>>,
     fragments: Waiting,
     writer: PcapngWriter<'a, W>,
 }
@@ -117,7 +125,7 @@ impl<W: Write> Carver<'_, W> {
     fn packet(&mut self, batch: &Batch, packet: &Packet) -> io::Result<()> {
         let (id, bytes) = (batch.id_of(packet), batch.bytes_of(packet));
         let comments = match packet::decode(packet.link_type, bytes, packet.original) {
-            Decoded::Segment(segment) => self.segment(&segment, bytes, id),
+            Decoded::Segment(segment) => self.segment(&segment, bytes, id)?,
             Decoded::Quoted(quoted) => self.quoted(&quoted),
             Decoded::Fragment(fragment) => {
                 let held = Held::new(packet, id, batch.interface_of(packet), bytes);
@@ -137,7 +145,7 @@ impl<W: Write> Carver<'_, W> {
     /// What came in `parts`, the last of which is the packet `id`.
     fn datagram(&mut self, datagram: &packet::Datagram, parts: &[Held], id: PacketId) -> io::Result<()> {
         let comments = match packet::decode_datagram(datagram) {
-            Decoded::Segment(segment) => self.segment(&segment, &datagram.bytes, id),
+            Decoded::Segment(segment) => self.segment(&segment, &datagram.bytes, id)?,
             Decoded::Quoted(quoted) => self.quoted(&quoted),
             Decoded::Fragment(_) | Decoded::Other | Decoded::Undecoded => None,
         };
@@ -149,16 +157,23 @@ impl<W: Write> Carver<'_, W> {
         Ok(())
     }
 
-    /// What is to be said of a segment in `bytes`; `None` if it is of no chosen connection.
-    fn segment(&mut self, segment: &Segment, bytes: &[u8], id: PacketId) -> Option<Vec<String>> {
+    /// What is to be said of a segment in `bytes`; `None` if it is of no chosen connection. The secrets that it asks for are
+    /// written, because readers want them before the packets.
+    fn segment(&mut self, segment: &Segment, bytes: &[u8], id: PacketId) -> io::Result<Option<Vec<String>>> {
+        let Some(flow) = self.flows.get_mut(&segment.key) else { return Ok(None) };
+        let payload = bytes.get(segment.payload.start as usize..segment.payload.end as usize).unwrap_or_default();
         let mut comments = None;
-        for chosen in self.flows.get_mut(&segment.key)? {
+        for chosen in flow {
             if chosen.takes(segment, id) {
-                let payload = bytes.get(segment.payload.start as usize..segment.payload.end as usize);
-                chosen.comment(segment, payload.unwrap_or_default(), id, comments.get_or_insert_default());
+                chosen.comment(segment, payload, id, comments.get_or_insert_default());
             }
         }
-        comments
+        if let Some(secrets) = self.secrets.as_mut().filter(|_| comments.is_some()) {
+            for key_log in secrets.asked_for(payload) {
+                self.writer.key_log(&key_log)?;
+            }
+        }
+        Ok(comments)
     }
 
     /// An ICMP error about a connection belongs to it.

@@ -1,5 +1,5 @@
 //! A pcapng file (draft-ietf-opsawg-pcapng): one section, an interface for each one of the captures that packets come
-//! from, and packets with comments.
+//! from, packets with comments, and secrets before the packets that they open.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -55,6 +55,13 @@ impl<'a, W: Write> PcapngWriter<'a, W> {
         let options: Vec<_> = comments.iter().map(|comment| (COMMENT, comment.as_bytes())).collect();
         self.packets += 1;
         self.block(PACKET, &fields, bytes, &options)
+    }
+
+    /// Adds TLS secrets, as the text of a key log, for the packets that follow.
+    pub(super) fn key_log(&mut self, text: &str) -> io::Result<()> {
+        // The secrets of one connection are a few hundred bytes.
+        let fields = [KEY_LOG.to_le_bytes(), (text.len() as u32).to_le_bytes()].concat();
+        self.block(SECRETS, &fields, text.as_bytes(), &[])
     }
 
     /// The file is complete: how many packets it holds.
@@ -139,6 +146,10 @@ fn pad(bytes: &mut Vec<u8>) {
 const SECTION: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
 const PACKET: u32 = 6;
+const SECRETS: u32 = 10;
+
+/// The type of secrets that is a key log of TLS.
+const KEY_LOG: u32 = 0x544c_534b;
 
 /// Codes of options.
 const COMMENT: u16 = 1;

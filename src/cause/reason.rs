@@ -28,18 +28,9 @@ impl Reason {
 
     /// It is about who the peer is: `authentication failed`, `token expired`, `invalid API key`.
     pub(super) fn is_about_identity(&self) -> bool {
-        self.has(&[
-            "authenti",
-            "authoriz",
-            "authoris",
-            "unauth",
-            "token",
-            "jwt",
-            "login",
-            "credential",
-            "password",
-            "apikey",
-        ]) || self.0.iter().any(|word| word == "auth" || word == "oauth")
+        self.has(&["authenti", "authoriz", "authoris", "unauth", "jwt", "login", "credential", "password", "apikey"])
+            || (self.has(&["token"]) && !self.is_about_syntax())
+            || self.0.iter().any(|word| word == "auth" || word == "oauth")
             || self.has_pair("api", "key")
             || self.has_pair("log", "in")
             || ["logged", "sign", "signed"].iter().any(|word| self.has_pair(word, "in"))
@@ -50,14 +41,18 @@ impl Reason {
 
     /// It is about how much the peer sends: `rate limit exceeded`, `too many messages`, `slow down`.
     pub(super) fn is_about_rate(&self) -> bool {
-        // How many connections there may be is not about what this one sent.
-        let connections = self.has(&["connection", "session", "user", "client", "tab"]);
-        let rate = self.0.iter().any(|word| word == "rate" || word == "ratelimit" || word == "ratelimited");
-        (rate
-            || self.has(&["throttl", "flood", "spam"])
+        let rate = self.0.iter().any(|word| word == "rate") && self.has(&["limit", "exceed", "high"]);
+        let sent = ["message", "msg", "request", "frame", "event", "command", "call", "ping", "packet", "update"];
+        rate || self.has(&["ratelimit", "throttl", "flood"])
             || self.has_pair("slow", "down")
-            || self.has_pair("too", "fast"))
-            || (!connections && self.has_pair("too", "many"))
+            || self.has_pair("too", "fast")
+            // How many connections or subscriptions there may be is not about how fast they send.
+            || (self.has_pair("too", "many") && self.has(&sent))
+    }
+
+    /// It is about text that a parser does not take, which has tokens of its own: `Unexpected token < in JSON`.
+    fn is_about_syntax(&self) -> bool {
+        self.has(&["unexpected", "json", "syntax", "pars"])
     }
 
     /// It is about a Ping or heartbeat that was not answered: `keepalive ping timeout`.
@@ -91,19 +86,45 @@ mod tests {
             ];
             told.into_iter().filter(|(is, _)| *is).map(|(_, name)| name).collect::<Vec<_>>().join(" ")
         };
-        for text in
-            ["Authentication failed", "token expired", "Unauthorized", "invalid API-key", "auth", "Session expired"]
-        {
+        for text in [
+            "Authentication failed",
+            "token expired",
+            "invalid token",
+            "Invalid JWT",
+            "Unauthorized",
+            "invalid API-key",
+            "auth",
+            "Session expired",
+        ] {
             assert_eq!(about(text), "identity", "{text}");
         }
-        for text in ["Rate limit exceeded: 5 msg/s", "too many messages", "slow down!", "flooding", "rate-limited"] {
+        for text in [
+            "Rate limit exceeded: 5 msg/s",
+            "Message rate too high",
+            "too many messages",
+            "Too Many Requests",
+            "slow down!",
+            "flooding",
+            "rate-limited",
+        ] {
             assert_eq!(about(text), "rate", "{text}");
         }
         assert_eq!(about("keepalive ping timeout"), "pings");
         assert_eq!(about("Connection Idle Timeout"), "idleness");
-        for text in
-            ["", "author banned", "operator said no", "too many connections", "idle hands", "shopping", "\u{fffd}"]
-        {
+        for text in [
+            "slow consumer",
+            "too many subscriptions",
+            "sample rate not supported",
+            "spam",
+            "Unexpected token < in JSON at position 0",
+            "",
+            "author banned",
+            "operator said no",
+            "too many connections",
+            "idle hands",
+            "shopping",
+            "\u{fffd}",
+        ] {
             assert_eq!(about(text), "", "{text}");
         }
     }

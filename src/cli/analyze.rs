@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use wsautopsy::analyze::{Analysis, analyze};
 use wsautopsy::close_code::CloseCode;
-use wsautopsy::dataframe::{Format, TableName, TableOptions, Tables};
+use wsautopsy::dataframe::{Format, TableName, TableOptions, Tables, settle_reconnects};
 use wsautopsy::error::{Error, Result};
 use wsautopsy::redact::{Redaction, redact, redacted_arguments};
 use wsautopsy::report::{directory, summary, terminal};
@@ -74,6 +74,8 @@ pub(super) fn run(options: &Options) -> Result<Outcome> {
     bar.finish();
     failed |= source::warn(&analysis, options.quiet);
     if let Some(redaction) = options.redaction() {
+        // Queries tell clients apart; without them, others would seem to come back.
+        settle_reconnects(&mut analysis);
         redact(&mut analysis, redaction);
     }
     let tables = Tables::new(&analysis, &TableOptions { bucket: options.bucket })?;

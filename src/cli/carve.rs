@@ -20,7 +20,8 @@ use super::source::{self, Analysing};
 ///
 /// Without an option that chooses, every WebSocket connection is chosen. Of an option that is given more than once, any
 /// value may match; different options must all match. The packets are as they were captured, payload included, with the
-/// whole TCP connection, tunnels and fragments. Exit codes: 0 written; 1 nothing was chosen, nothing could be analysed, or
+/// whole TCP connection, tunnels and fragments, and the TLS secrets of the chosen connections are copied, so that Wireshark
+/// opens them decrypted. Exit codes: 0 written; 1 nothing was chosen, nothing could be analysed, or
 /// the file could not be written; 2 wrong usage.
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -43,6 +44,10 @@ pub(super) struct Options {
     /// Connections with text that is not UTF-8.
     #[arg(long)]
     invalid_utf8: bool,
+    /// Leave out the TLS secrets. Without this, those of the chosen connections, and no others, are copied from the captures
+    /// and --keylog, so that who gets the file can read them.
+    #[arg(long)]
+    no_secrets: bool,
     #[command(flatten)]
     analysing: Analysing,
     /// Neither progress nor warnings.
@@ -83,6 +88,7 @@ impl Options {
             close_codes: self.close_code.clone(),
             causes: self.cause.clone(),
             invalid_utf8: self.invalid_utf8,
+            without_secrets: self.no_secrets,
         }
     }
 

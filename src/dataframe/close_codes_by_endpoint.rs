@@ -17,7 +17,7 @@ use crate::flow::Endpoint;
 pub struct EndpointKey<'a> {
     /// The server's address and port.
     pub server: Endpoint,
-    /// The `Host` field; `None` if the request has none or is not in the capture.
+    /// The `Host` field, or the name in the TLS handshake where no request is known; `None` if there is neither.
     pub host: Option<&'a str>,
     /// The request target up to its query, which differs too often to count by.
     pub path: Option<&'a str>,
@@ -29,7 +29,8 @@ impl<'a> EndpointKey<'a> {
     pub fn of(record: &'a ConnectionRecord) -> Self {
         let target = record.request.path.as_deref();
         let path = target.map(|target| target.split_once('?').map_or(target, |(path, _)| path));
-        Self { server: record.server, host: record.request.host.as_deref(), path }
+        let host = record.request.host.as_deref().or(record.sni.as_deref().filter(|_| path.is_none()));
+        Self { server: record.server, host, path }
     }
 }
 
@@ -82,7 +83,7 @@ pub(super) fn columns<'a>() -> [Field<'a>; 8] {
             .means("Address of the server"),
         Field::code("server_port", |row| Some(row.endpoint.server.port())).means("Its TCP port"),
         Field::text("host", |row| row.endpoint.host.map(Into::into))
-            .means("The `Host` field of the request")
+            .means("The `Host` field of the request; where TLS failed before it, the name in the TLS handshake")
             .null("The request has none, or is not in the capture"),
         Field::text("path", |row| row.endpoint.path.map(Into::into))
             .means("The request target without its query, which differs too often to count by")
@@ -105,6 +106,27 @@ mod tests {
     use super::*;
     use crate::dataframe::sample::{self, ConnectionBuilder};
     use crate::flow::Role;
+
+    #[test]
+    fn failed_tls_handshakes_are_counted_by_the_name_in_them() {
+        let close = |name: Option<&str>, known: bool| {
+            let mut record = ConnectionBuilder::new().closed(1015, Role::Client).build();
+            record.sni = name.map(Into::into);
+            if !known {
+                (record.request.host, record.request.path) = (None, None);
+            }
+            record
+        };
+        let analysis =
+            sample::of([close(Some("a.example"), false), close(Some("a.example"), true), close(None, false)]);
+        let hosts: Vec<_> = by_endpoint(&analysis).iter().map(|row| row.endpoint.host.map(str::to_owned)).collect();
+        let requested = analysis.connections[1].request.host.as_deref().map(str::to_owned);
+        assert!(requested.is_some() && requested.as_deref() != Some("a.example"));
+        assert_eq!(hosts.len(), 3);
+        for host in [None, Some("a.example".to_owned()), requested] {
+            assert!(hosts.contains(&host), "{hosts:?}");
+        }
+    }
 
     #[test]
     fn queries_do_not_split_endpoints() {

@@ -36,7 +36,7 @@ pub use close_codes_over_time::automatic_bucket;
 pub use encode::Format;
 pub use escape::{escape, printable, unescape, wire_text};
 pub use moment::utc_text;
-pub use reconnects::{Reconnect, reconnects};
+pub use reconnects::{Reconnect, reconnects, settle_reconnects};
 pub use schema::{ColumnSchema, ValueType, schema_markdown, table_markdown};
 
 /// A table of the contract.

@@ -37,12 +37,28 @@ pub struct Reconnect<'a> {
 /// The clients that came back, in order of the connections that closed.
 #[must_use]
 pub fn reconnects(analysis: &Analysis) -> Vec<Reconnect<'_>> {
+    if let Some(successors) = &analysis.successors {
+        return successors.iter().filter_map(|successor| settled(analysis, *successor)).collect();
+    }
     let mut found = Vec::new();
     for records in clients(analysis).into_values() {
         found.extend(pairs(records));
     }
     found.sort_by_key(|reconnect| reconnect.connection);
     found
+}
+
+/// Settles which connections followed which, before what tells clients apart is redacted.
+pub fn settle_reconnects(analysis: &mut Analysis) {
+    let found = reconnects(analysis).into_iter();
+    let successors = found.map(|found| (found.connection, found.next_connection, found.delay_ms)).collect();
+    analysis.successors = Some(successors);
+}
+
+fn settled(analysis: &Analysis, (connection, next_connection, delay_ms): (u64, u64, f64)) -> Option<Reconnect<'_>> {
+    let closed = analysis.connections.get(usize::try_from(connection).ok()?)?;
+    let code = closed.verdict.close_code?;
+    Some(Reconnect { connection, next_connection, closed, code, delay_ms })
 }
 
 /// When a connection was closed: at its first Close frame, after which its client may come back, or without one at the
@@ -203,6 +219,24 @@ mod tests {
             connection("/a", 9, 30),
         ];
         assert_eq!(found(records), ["0-3 2000", "1-4 2000"]);
+    }
+
+    #[test]
+    fn settled_pairs_stay_when_queries_go() {
+        let clients = [("/a?c=1", 0, 5), ("/a?c=2", 0, 6), ("/a?c=2", 7, 30), ("/a?c=1", 8, 30)];
+        let redacted = |settle: bool| {
+            let mut analysis = sample::of(clients.map(|(path, from, to)| connection(path, from, to)));
+            if settle {
+                settle_reconnects(&mut analysis);
+            }
+            for record in &mut analysis.connections {
+                record.request.path = Some("/a?redacted".into());
+            }
+            let rows = reconnects(&analysis);
+            rows.iter().map(|row| format!("{}-{}", row.connection, row.next_connection)).collect::<Vec<_>>()
+        };
+        assert_eq!(redacted(true), ["0-3", "1-2"]);
+        assert_eq!(redacted(false), ["0-2", "1-3"]);
     }
 
     #[test]

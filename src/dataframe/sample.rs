@@ -231,7 +231,7 @@ pub(crate) fn of(records: impl IntoIterator<Item = ConnectionRecord>) -> Analysi
         missed_bytes: 0,
         conversations,
     }];
-    Analysis { connections, tls_failures: Vec::new(), captures }
+    Analysis { connections, captures, ..Analysis::default() }
 }
 
 /// `record` as the connection `index` of the capture.

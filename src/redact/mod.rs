@@ -42,8 +42,8 @@ pub enum Redaction {
 
 /// Takes out of `analysis` what `redaction` says.
 pub fn redact(analysis: &mut Analysis, redaction: Redaction) {
-    // Of a capture, only names and counts are told, and what was wrong with the file.
-    let Analysis { connections, tls_failures, captures: _ } = analysis;
+    // Of a capture, only names and counts are told, and what was wrong with the file; of secrets, nothing.
+    let Analysis { connections, tls_failures, captures: _, successors: _, locked_tls: _, secrets: _ } = analysis;
     let mut pseudonyms = Pseudonyms::default();
     for record in connections {
         without_payload(record);

@@ -33,6 +33,10 @@ pub struct Totals {
     pub invalid_utf8: u64,
     /// Breaches of the protocol, listed or not.
     pub violations: u64,
+    /// TLS handshakes that failed, with servers of WebSockets or others.
+    pub tls_failures: u64,
+    /// TLS connections that could not be decrypted.
+    pub locked_tls: u64,
     /// Bytes of TCP payload of WebSocket connections that the captures do not hold.
     pub missed_bytes: u64,
 }
@@ -41,7 +45,12 @@ impl Totals {
     /// The totals of `analysis`.
     #[must_use]
     pub fn of(analysis: &Analysis) -> Self {
-        let mut totals = Self { connections: analysis.connections.len() as u64, ..Self::default() };
+        let mut totals = Self {
+            connections: analysis.connections.len() as u64,
+            tls_failures: analysis.tls_failures.len() as u64,
+            locked_tls: analysis.locked_tls,
+            ..Self::default()
+        };
         for capture in &analysis.captures {
             totals.packets += capture.file.packets;
             totals.bytes += capture.file.bytes;
@@ -74,6 +83,8 @@ pub fn summary(analysis: &Analysis, run: &Run) -> Value {
             "close_frames": totals.close_frames,
             "invalid_utf8": totals.invalid_utf8,
             "violations": totals.violations,
+            "tls_failures": totals.tls_failures,
+            "tls_not_decrypted": totals.locked_tls,
             "missed_bytes": totals.missed_bytes,
         },
         "causes": cause::count(&analysis.connections),
@@ -125,6 +136,8 @@ mod tests {
                 "close_frames": 8,
                 "invalid_utf8": 1,
                 "violations": 2,
+                "tls_failures": 0,
+                "tls_not_decrypted": 0,
                 "missed_bytes": 0,
             },
             "causes": { "invalid-utf8": 1, "normal": 1, "reset-by-server": 1 },

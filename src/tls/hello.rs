@@ -20,6 +20,16 @@ pub fn may_be_client_hello(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().take(6).enumerate().all(|(index, byte)| expected(index, *byte))
 }
 
+/// The random of each ClientHello that a record in `bytes` may begin with, wherever in them: what they are not is not
+/// told from what they are.
+pub fn possible_randoms(bytes: &[u8]) -> impl Iterator<Item = Random> {
+    let hellos = bytes.windows(RANDOM_END).filter(|hello| may_be_client_hello(hello));
+    hellos.filter_map(|hello| hello.last_chunk().copied())
+}
+
+/// Where the random of a ClientHello ends: after the headers of record and message, and the version.
+const RANDOM_END: usize = 5 + 4 + 2 + 32;
+
 /// What a client offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientHello {

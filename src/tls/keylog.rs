@@ -79,6 +79,16 @@ impl Secrets {
         self.by_random.get(client_random)
     }
 
+    /// What is known of the connection whose ClientHello had this random, as the text of a key log: empty if that is
+    /// nothing. This is the secret itself, for who has it already.
+    #[must_use]
+    pub fn key_log_of(&self, client_random: &Random) -> String {
+        let random = digits(client_random);
+        let labelled = self.of(client_random).map(ConnectionSecrets::labelled).into_iter().flatten();
+        let known = labelled.filter_map(|(label, secret)| Some((label, secret?.as_bytes())));
+        known.map(|(label, secret)| format!("{label} {random} {}\n", digits(secret))).collect()
+    }
+
     /// Of how many connections something is known.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -109,6 +119,19 @@ impl Secrets {
 }
 
 impl ConnectionSecrets {
+    /// The secrets with their labels, as [`Self::slot`] knows them.
+    const fn labelled(&self) -> [(&'static str, Option<&Secret>); 6] {
+        let Self { master, client_early, client_handshake, server_handshake, client_traffic, server_traffic } = self;
+        [
+            ("CLIENT_RANDOM", master.as_ref()),
+            ("CLIENT_EARLY_TRAFFIC_SECRET", client_early.as_ref()),
+            ("CLIENT_HANDSHAKE_TRAFFIC_SECRET", client_handshake.as_ref()),
+            ("SERVER_HANDSHAKE_TRAFFIC_SECRET", server_handshake.as_ref()),
+            ("CLIENT_TRAFFIC_SECRET_0", client_traffic.as_ref()),
+            ("SERVER_TRAFFIC_SECRET_0", server_traffic.as_ref()),
+        ]
+    }
+
     /// Where the secret with this label belongs (RFC 9850 section 2); `None` for labels that decrypt nothing of ours.
     fn slot(&mut self, label: &[u8]) -> Option<&mut Option<Secret>> {
         match label {
@@ -134,6 +157,11 @@ const fn lengths(label: &[u8]) -> &'static [usize] {
 fn hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
     let (pairs, []) = text.as_chunks::<2>() else { return None };
     pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+}
+
+/// `bytes` in hexadecimal.
+fn digits(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn digit(character: u8) -> Option<u8> {
@@ -175,6 +203,27 @@ mod tests {
         assert_eq!(secrets.add_key_log(line("EXPORTER_SECRET", 1, 32).as_bytes()), 0);
         assert_eq!(secrets.add_key_log(whole.replace('5', "g").as_bytes()), 0);
         assert!(secrets.is_empty());
+    }
+
+    #[test]
+    fn key_log_of_a_connection_is_what_was_read_of_it() {
+        let labels = [
+            "CLIENT_RANDOM",
+            "CLIENT_EARLY_TRAFFIC_SECRET",
+            "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+            "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+            "CLIENT_TRAFFIC_SECRET_0",
+            "SERVER_TRAFFIC_SECRET_0",
+        ];
+        let own = labels.map(|label| line(label, 1, 48)).concat().to_lowercase();
+        let mut secrets = Secrets::default();
+        secrets
+            .add_key_log((labels.map(|label| line(label, 1, 48)).concat() + &line("CLIENT_RANDOM", 2, 48)).as_bytes());
+        assert_eq!(secrets.key_log_of(&[1; 32]).to_lowercase(), own);
+        assert_eq!(secrets.key_log_of(&[3; 32]), "");
+        let mut again = Secrets::default();
+        assert_eq!(again.add_key_log(secrets.key_log_of(&[1; 32]).as_bytes()), labels.len());
+        assert!(again.of(&[2; 32]).is_none());
     }
 
     #[test]

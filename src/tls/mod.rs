@@ -24,7 +24,7 @@ mod suite;
 pub use alert::Alert;
 pub use certificate::Certificate;
 pub use handshake::{Ending, Failure};
-pub use hello::{ClientHello, ServerHello, may_be_client_hello};
+pub use hello::{ClientHello, ServerHello, may_be_client_hello, possible_randoms};
 pub use keylog::{ConnectionSecrets, Secrets};
 pub use stream::{Tls, Visitor};
 pub use suite::suite_name;

@@ -7,6 +7,7 @@ use std::path::Path;
 use assert_cmd::Command;
 use wsautopsy::analyze::{Analysis, Options, WebSocketServer, analyze};
 use wsautopsy::capture::Input;
+use wsautopsy::carve::{Selection, carve};
 use wsautopsy::connection::{ConnectionRecord, Transport};
 
 use crate::builder::{Conversation, input};
@@ -16,21 +17,30 @@ use crate::{CLIENT, SERVER, closes, record};
 struct Blocks {
     packets: Vec<Vec<u8>>,
     secrets: Vec<Vec<u8>>,
+    /// Both, as they were.
+    in_order: Vec<Vec<u8>>,
 }
 
 impl Blocks {
     fn of(sample: &str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(sample);
-        let bytes = fs::read(path).unwrap();
-        let (mut packets, mut secrets, mut rest) = (Vec::new(), Vec::new(), bytes.as_slice());
+        let blocks = Self::from(&fs::read(path).unwrap());
+        assert!(!blocks.secrets.is_empty());
+        blocks
+    }
+
+    fn from(file: &[u8]) -> Self {
+        let mut blocks = Self { packets: Vec::new(), secrets: Vec::new(), in_order: Vec::new() };
+        let mut rest = file;
         while !rest.is_empty() {
             let length = u32::from_le_bytes(*rest[4..].first_chunk().unwrap()) as usize;
             let (block, later) = rest.split_at(length);
-            if rest[..4] == DECRYPTION_SECRETS { &mut secrets } else { &mut packets }.push(block.to_vec());
+            let secret = rest[..4] == DECRYPTION_SECRETS;
+            if secret { &mut blocks.secrets } else { &mut blocks.packets }.push(block.to_vec());
+            blocks.in_order.push(block.to_vec());
             rest = later;
         }
-        assert!(!secrets.is_empty());
-        Self { packets, secrets }
+        blocks
     }
 
     fn with_secrets_at_the_end(&self) -> Vec<u8> {
@@ -42,8 +52,18 @@ impl Blocks {
     }
 
     fn key_log(&self) -> Vec<u8> {
-        self.secrets.iter().flat_map(|block| block[16..block.len() - 4].to_vec()).collect()
+        self.secrets.iter().flat_map(|block| key_log_in(block).to_vec()).collect()
     }
+}
+
+/// The text in a block of secrets, without its padding.
+fn key_log_in(block: &[u8]) -> &[u8] {
+    let length = u32::from_le_bytes(*block[12..].first_chunk().unwrap()) as usize;
+    &block[16..16 + length]
+}
+
+fn hexadecimal(digits: &[u8]) -> u8 {
+    u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap()
 }
 
 const DECRYPTION_SECRETS: [u8; 4] = [10, 0, 0, 0];
@@ -219,4 +239,89 @@ fn proxy_header_names_the_client() {
         assert_eq!(found.request.forwarded_for.as_deref(), Some("203.0.113.7"), "split at {split}");
         assert_eq!(closes(&found), ["client first 1000", "server reply 1000"]);
     }
+}
+
+/// What is carved out of a capture with those secrets, in its blocks.
+fn carved(capture: &[u8], options: &Options, selection: &Selection) -> Vec<u8> {
+    let analysis = of(capture.to_vec(), options);
+    let mut out = Vec::new();
+    let inputs = vec![input("test.pcapng", capture.to_vec())];
+    carve(&analysis, selection, inputs, &mut |_| (), &mut out).unwrap();
+    out
+}
+
+/// What a connection is told of, but for its place.
+fn verdict_of(record: &ConnectionRecord) -> String {
+    let cause = record.cause.map(|cause| cause.kind.name());
+    let closes: Vec<_> = record.close_frames.iter().map(|close| (close.sender, close.code, &close.reason)).collect();
+    format!("{:?} {:?} {closes:?} {cause:?} {:?}", record.client, record.request.path, record.verdict)
+}
+
+#[test]
+fn carved_connections_are_decrypted_and_the_secrets_of_others_stay_behind() {
+    let sample = Blocks::of("tls-with-secrets.pcapng");
+    let mut with_key_log = Options::default();
+    with_key_log.secrets.add_key_log(&sample.key_log());
+    let sources = [(sample.with_secrets_at_the_end(), Options::default()), (sample.without_secrets(), with_key_log)];
+    for (capture, options) in sources {
+        let whole = of(capture.clone(), &options);
+        let mut seen = BTreeSet::new();
+        for (number, record) in whole.connections.iter().enumerate() {
+            let selection = Selection { connections: vec![number], ..Selection::default() };
+            let carved = Blocks::from(&carved(&capture, &options, &selection));
+            let log = String::from_utf8(carved.key_log()).unwrap();
+            let randoms: BTreeSet<_> = log.lines().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
+            assert_eq!(randoms.len(), 1, "{log}");
+            assert!(seen.is_disjoint(&randoms), "those of another connection: {log}");
+            seen.extend(randoms);
+            let again = of(carved.in_order.concat(), &Options::default());
+            let [found] = again.connections.as_slice() else { panic!("one connection") };
+            assert_eq!(verdict_of(found), verdict_of(record));
+        }
+        assert_eq!(seen.len(), 6);
+    }
+}
+
+#[test]
+fn secrets_are_carved_before_their_packets_and_not_at_all_if_unwanted() {
+    let sample = Blocks::of("tls-with-secrets.pcapng");
+    let capture = sample.with_secrets_at_the_end();
+    let all = Blocks::from(&carved(&capture, &Options::default(), &Selection::default()));
+    assert_eq!(all.secrets.len(), 6);
+    for (index, block) in all.in_order.iter().enumerate().filter(|(_, block)| block[..4] == DECRYPTION_SECRETS) {
+        let random = &key_log_in(block).split(|byte| *byte == b' ').nth(1).unwrap();
+        let random: Vec<u8> = random.chunks(2).map(hexadecimal).collect();
+        let holds = |block: &[u8]| block.windows(random.len()).any(|bytes| bytes == random);
+        let hello = all.in_order.iter().position(|block| holds(block));
+        assert_eq!(hello, Some(index + 1));
+    }
+    let without = Selection { without_secrets: true, ..Selection::default() };
+    let without = Blocks::from(&carved(&capture, &Options::default(), &without));
+    assert!(without.secrets.is_empty());
+    assert_eq!(without.packets, all.packets);
+}
+
+/// The summary on the terminal, or a table, of a sample.
+fn shown(arguments: &[&str]) -> String {
+    let mut command = Command::cargo_bin("wsautopsy").unwrap();
+    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).arg("analyze").args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn summary_tells_what_is_under_keys_that_are_not_known() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("locked.pcapng");
+    fs::write(&path, Blocks::of("tls-with-secrets.pcapng").without_secrets()).unwrap();
+    let locked = shown(&[path.to_str().unwrap()]);
+    assert!(locked.contains("6 TLS connections not decrypted: WebSockets in them need --keylog FILE"), "{locked}");
+    let open = shown(&["samples/tls-with-secrets.pcapng"]);
+    assert!(!open.contains("not decrypted"), "{open}");
+    assert!(open.contains("by what it likely is: "), "{open}");
+}
+
+#[test]
+fn summary_names_the_endpoints_of_failed_handshakes() {
+    let found = shown(&["samples/1015-tls-failures.pcapng"]);
+    assert!(!found.contains("(no host)") && found.contains(" at 127.0.0.1:9002: 1015"), "{found}");
 }

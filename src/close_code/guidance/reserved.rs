@@ -132,7 +132,9 @@ pub(super) static TLS_HANDSHAKE: Guidance = Guidance {
     first_check: "tls_failures: the alert, who sent it, and the server's certificate",
     description: "The TLS handshake before the WebSocket's opening handshake failed. Nothing of WebSocket was ever \
                   sent, so no Close frame can carry this code: it exists for programs, and most browsers report 1006 \
-                  in its place. A capture shows the handshake, and an alert if one was sent.",
+                  in its place. A capture shows the handshake, and an alert if one was sent: in the clear up to TLS 1.2; \
+                  in TLS 1.3 with --keylog, and else told by order and size. It counts as 1015 where the server is \
+                  known to serve WebSockets in the capture, or is named with --websocket-server.",
     use_when: "Never send it. Take it as a fault of the configuration: certificates, versions, ciphers.",
     seen_when: &[
         "The certificate has expired, is not valid yet, is for another name, or is signed by an authority that the \
@@ -158,9 +160,9 @@ pub(super) static TLS_HANDSHAKE: Guidance = Guidance {
     evidence: &[
         Evidence {
             table: "tls_failures",
-            columns: &["alert", "alert_sender", "cause", "packet"],
-            shows: "what the end that gave up says, and where; the client complains of certificates, the server of \
-                    versions and ciphers",
+            columns: &["connection", "cause", "alert", "alert_sender", "packet"],
+            shows: "why, what the end that gave up says, and where; connection is null if the server is not known to \
+                    serve WebSockets: name it with --websocket-server",
         },
         Evidence {
             table: "tls_failures",
@@ -170,12 +172,13 @@ pub(super) static TLS_HANDSHAKE: Guidance = Guidance {
         Evidence {
             table: "tls_failures",
             columns: &["certificate_subject", "certificate_not_after"],
-            shows: "the certificate, where the handshake shows it (TLS 1.2 and before)",
+            shows: "the certificate: in the clear up to TLS 1.2, with --keylog in TLS 1.3",
         },
         Evidence {
             table: "connections",
-            columns: &["close_code_source", "sni"],
-            shows: "inferred: no frame can say it. A Close frame that does is a row of violations",
+            columns: &["cause", "cause_packet", "sni", "close_code_source"],
+            shows: "why, in one word, and where; inferred, because no frame can say it. A Close frame that does is a \
+                    row of violations",
         },
     ],
     sender: Sender::Nobody,

@@ -7,7 +7,7 @@ use crate::analyze::{AnalysedCapture, Analysis};
 use crate::connection::{ConnectionRecord, Handshake};
 use crate::dataframe::utc_text;
 use crate::flow::Timestamp;
-use crate::report::figures::{bytes, count, counted, duration, ending, list};
+use crate::report::figures::{bytes, count, counted, duration, ending, fit, list};
 use crate::report::summary::Totals;
 
 /// What was read, how many connections it holds, and how much of them is missing.
@@ -26,6 +26,7 @@ pub(super) fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
     let mut lines = vec![format!("{}: {size}", style.bold(&name))];
     lines.extend(analysis.time_span().map(|(first, last)| span(first, last)));
     lines.extend(connections(&analysis.connections, style));
+    lines.extend(locked(analysis, style));
     lines.extend(missing(analysis, totals, style));
     lines
 }
@@ -61,6 +62,13 @@ fn connections(records: &[ConnectionRecord], style: Style) -> Vec<String> {
         _ => format!("Captured whole, from handshake to end: {} of {}", count(complete), count(total)),
     });
     lines
+}
+
+/// TLS connections that nobody can look into.
+fn locked(analysis: &Analysis, style: Style) -> Option<String> {
+    let locked = counted(analysis.locked_tls, "TLS connection");
+    let line = format!("{locked} not decrypted: WebSockets in them need --keylog FILE");
+    (analysis.locked_tls > 0).then(|| fit(&line, style.width))
 }
 
 /// What has become of a connection or attempt.
