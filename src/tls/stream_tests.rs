@@ -311,6 +311,58 @@ fn chained_vectors_of_tls10_are_found_again_one_record_after_a_gap() {
 }
 
 #[test]
+fn handshake_message_in_records_of_one_byte_is_read() {
+    let mut wire = Wire::new(Version::TLS12, Secrets::default(), [vec![], vec![]]);
+    for byte in client_hello_to("chat.example").into_iter().chain(message(1, &[0; 3])) {
+        wire.clear(CLIENT, 22, &[byte]);
+    }
+    assert_eq!(wire.tls.client_hello().unwrap().sni.as_deref(), Some("chat.example"));
+    assert_eq!(wire.tls.halves.client.message.capacity(), 0, "nothing is kept of what was read");
+}
+
+#[test]
+fn handshake_message_that_is_too_long_is_given_up() {
+    let mut wire = Wire::new(Version::TLS12, Secrets::default(), [vec![], vec![]]);
+    wire.clear(CLIENT, 22, &[11, 0xff, 0xff, 0xff]);
+    for _ in 0..limits::TLS_MESSAGE_BYTES / 1000 {
+        wire.clear(CLIENT, 22, &[0; 1000]);
+    }
+    assert!(wire.tls.halves.client.message.len() > limits::TLS_MESSAGE_BYTES - 1000);
+    wire.clear(CLIENT, 22, &[0; 1000]);
+    assert!(wire.tls.halves.client.message.is_empty());
+}
+
+#[test]
+fn hellos_without_end_are_not_kept() {
+    let mut wire = Wire::tls13(0x1301, &["SERVER_HANDSHAKE_TRAFFIC_SECRET", "SERVER_TRAFFIC_SECRET_0"]);
+    for _ in 0..100 {
+        wire.hellos(0x1301, &[0, 43, 0, 2, 3, 4]);
+    }
+    let State::Protected(keys) = &wire.tls.halves.server.state else { panic!("its secrets are known") };
+    assert!(keys.next.len() <= MOST_EPOCHS + 1, "{}", keys.next.len());
+    wire.say(SERVER, "still read");
+    assert_eq!(wire.log.0, ["server still read"]);
+}
+
+#[test]
+fn search_that_tries_too_much_is_given_up() {
+    let mut wire = Wire::tls13(0x1301, &["SERVER_TRAFFIC_SECRET_0"]);
+    wire.say(SERVER, "one");
+    wire.lose(SERVER, 100_000);
+    wire.tls.halves.server.search_work = 3_000_000;
+    // Every fifth byte begins what may be a record of 1,024 bytes.
+    wire.bytes(SERVER, &[23, 3, 3, 4, 0].repeat(1000));
+    let left = wire.tls.halves.server.search_work;
+    assert!(left < 3 * 1025 * (1024 + OPENING_BYTES), "no further one is tried: {left}");
+    // Small records cost little, and are found all the same once the last of those could have ended.
+    for number in 0..100 {
+        wire.say(SERVER, &format!("small {number}"));
+    }
+    assert_eq!(wire.log.0[..2], ["server one", "server ?"]);
+    assert!(wire.log.0.contains(&"server small 99".to_owned()), "{:?}", wire.log.0);
+}
+
+#[test]
 fn records_that_were_changed_are_not_believed() {
     for first in [true, false] {
         let mut wire = Wire::tls13(0x1301, &ALL);
