@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Compares what wsautopsy says of captures with what tshark says.
 
-    scripts/compare-with-tshark.py BINARY CAPTURE_OR_DIRECTORY...
+    scripts/compare-with-tshark.py [--keylog FILE] BINARY CAPTURE_OR_DIRECTORY...
 
 For every capture, alone: the Close frames (stream, sender, code, reason, packet), the handshakes that were answered with
-101 (stream, both ends), the stream number of every connection, and how many packets and TCP streams there are.
+101 (stream, both ends), the stream number of every connection, and how many packets and TCP streams there are. Both programs are given the key log.
 
 tshark is asked twice, with and without the reassembly of segments that came out of order, as each mode loses frames that
 the other finds; what either says counts. Whatever still differs must be explained in EXPLANATIONS, by a condition that is
@@ -26,6 +26,7 @@ import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 
+OUR_KEYS, TSHARK_KEYS = [], []  # options that name the key log
 MODES = {"default": [], "out-of-order": ["-o", "tcp.reassemble_out_of_order:TRUE"]}
 DISTURBANCES = ["retransmission", "fast_retransmission", "spurious_retransmission", "out_of_order", "lost_segment",
                 "ack_lost_segment"]
@@ -111,10 +112,6 @@ EXPLANATIONS = [
         "After a lost or late segment tshark takes payload for frame headers: codes and reasons that nobody may send.",
         lambda d, t, c: t.disturbed[d.stream] and not d.frame.is_believable()),
     Explanation(
-        ("only in tshark",),
-        "tshark decrypts TLS with the secrets in the capture, which wsautopsy does not do.",
-        lambda d, t, c: "tls" in d.layers),
-    Explanation(
         ("only here",),
         "tshark knows a WebSocket only by its 101 answer; wsautopsy finds it by its frames.",
         lambda d, t, c: d.stream not in t.upgraded),
@@ -155,7 +152,7 @@ def run(command, accepted=(0,)):
 
 def run_tshark(capture, *options):
     # tshark ends with 2 after a capture that is damaged, having shown what came before, and if it cannot open it.
-    text, done = run(["tshark", "-n", "-r", capture, *options], accepted=(0, 2))
+    text, done = run(["tshark", "-n", *TSHARK_KEYS, "-r", capture, *options], accepted=(0, 2))
     if done.returncode == 2 and not text:
         raise Unreadable(f"tshark: {done.stderr.decode(errors='replace').strip().splitlines()[-1]}")
     return text
@@ -175,7 +172,7 @@ def wire_text(data):
 
 def ask_wsautopsy(binary, capture, directory):
     """Its tables."""
-    _, done = run([binary, "analyze", capture, "-o", directory, "--format", "ndjson", "--quiet"], accepted=(0, 1))
+    _, done = run([binary, "analyze", capture, *OUR_KEYS, "-o", directory, "--format", "ndjson", "--quiet"], accepted=(0, 1))
     if done.returncode == 1:
         message = done.stderr.decode(errors="replace").strip()
         if "expected a pcap or pcapng capture" not in message:
@@ -358,6 +355,10 @@ def report(path, tables, tshark, found):
 
 
 def main(arguments):
+    if arguments[:1] == ["--keylog"] and len(arguments) > 1:
+        OUR_KEYS.extend(arguments[:2])
+        TSHARK_KEYS.extend(["-o", f"tls.keylog_file:{arguments[1]}"])
+        arguments = arguments[2:]
     if len(arguments) < 2:
         print(__doc__, file=sys.stderr)
         return 2

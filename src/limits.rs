@@ -206,3 +206,14 @@ pub const TLS_HOLE_BYTES: u64 = 1024;
 /// Sequence numbers that are tried on the first record after a gap. A gap of so many records is a connection of its own;
 /// each costs the verification of a tag.
 pub const TLS_LOST_RECORDS: u64 = 1024;
+
+/// Bytes that the search for a record after a gap may try to open in vain in one direction, before
+/// [`TLS_SEARCH_PER_BYTE`] counts: with three keys, one record of the largest size with every sequence number.
+pub const TLS_SEARCH_BYTES: u64 = 64 << 20;
+
+/// Bytes that it may try to open in vain for each byte of the direction. Of random bytes, one in four million looks like a
+/// record; bytes made to look like records everywhere would have each tried a thousand times.
+pub const TLS_SEARCH_PER_BYTE: u64 = 64;
+
+/// Certificates of one chain that are kept. Chains have two to four; a message has room for forty thousand empty ones.
+pub const TLS_CERTIFICATES: usize = 16;

@@ -6,7 +6,8 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use crate::connection::{ConnectionRecord, Handshake, TlsFailure};
+use crate::close_code::CloseCode;
+use crate::connection::{CloseSource, ConnectionRecord, Handshake, TlsFailure};
 use crate::flow::{Endpoint, PacketId};
 
 /// A server of WebSockets that the user names.
@@ -45,7 +46,9 @@ pub(super) fn add_failed(records: &mut Vec<ConnectionRecord>, failures: &[TlsFai
     }
     let is_known = |record: &ConnectionRecord| {
         let sni = record.sni.as_deref();
-        endpoints.contains(&record.server)
+        // One that asked for a WebSocket says so itself.
+        record.request.path.is_some()
+            || endpoints.contains(&record.server)
             || sni.is_some_and(|sni| names.contains(&sni.to_ascii_lowercase()))
             || named.iter().any(|server| server.is(record.server, sni))
     };
@@ -55,7 +58,10 @@ pub(super) fn add_failed(records: &mut Vec<ConnectionRecord>, failures: &[TlsFai
 
 /// Which connection each of `failures` is, by its index in `records`.
 pub(super) fn connections(failures: &[TlsFailure], records: &[ConnectionRecord]) -> Vec<Option<u64>> {
-    let failed = |record: &ConnectionRecord| record.handshake == Handshake::Unanswered && record.request.path.is_none();
+    let failed = |record: &ConnectionRecord| {
+        let code = record.verdict.close_code == Some(CloseCode::TLS_HANDSHAKE);
+        code && record.verdict.source == Some(CloseSource::Inferred)
+    };
     let indices: HashMap<PacketId, u64> = (0..)
         .zip(records)
         .filter(|(_, record)| failed(record))

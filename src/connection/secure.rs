@@ -10,7 +10,7 @@ use crate::limits;
 use crate::tcp::{Application, Arrival, FlowStart, FlowSummary, Interest};
 use crate::tls::{Secrets, Tls, Visitor};
 
-use super::record::Transport;
+use super::record::{ConnectionRecord, Handshake, Transport};
 use super::tls_failure::TlsFailure;
 use super::{Connection, Hole, Workplace};
 
@@ -106,7 +106,7 @@ impl Secure {
     pub(super) fn finish(mut self, start: &FlowStart, summary: &FlowSummary, missed: u64, workplace: &mut Workplace) {
         let first = workplace.records.len();
         workplace.add_locked(self.tls.locked());
-        workplace.tls_failures.extend(TlsFailure::of(&self.tls, self.client, start, summary, missed));
+        let failure = TlsFailure::of(&self.tls, self.client, start, summary, missed);
         let at = Arrival { packet: summary.last_packet, time: summary.last_time, acknowledged: None };
         self.tls.finish(at, &mut Carried { content: &mut self.content, workplace });
         let summary = self.summary_of_content(summary);
@@ -117,6 +117,14 @@ impl Secure {
             record.sni.clone_from(&sni);
             record.missed_bytes = missed;
             record.complete &= missed == 0;
+        }
+        if let Some(mut failure) = failure {
+            // In TLS 1.3 a client may ask before the server says that it wants a certificate: that is one attempt.
+            let unanswered = |record: &ConnectionRecord| record.handshake == Handshake::Unanswered;
+            if let Some(asked) = workplace.records.pop_if(|record| unanswered(record)) {
+                failure.record.request = asked.request;
+            }
+            workplace.tls_failures.push(failure);
         }
     }
 

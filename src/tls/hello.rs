@@ -5,6 +5,8 @@ use tls_parser::{
     parse_tls_extensions, parse_tls_message_handshake, parse_tls_server_hello_extensions,
 };
 
+use crate::limits;
+
 use super::{Random, Version};
 
 /// Whether a direction that begins with `bytes` may be a TLS client's: a handshake record with a ClientHello.
@@ -176,7 +178,7 @@ fn certificates(body: &[u8], tls13: bool) -> Option<Vec<Box<[u8]>>> {
     let list = if tls13 { prefixed::<1>(body)?.1 } else { body };
     let (mut rest, _) = prefixed::<3>(list)?;
     let mut chain = Vec::new();
-    while !rest.is_empty() {
+    while !rest.is_empty() && chain.len() < limits::TLS_CERTIFICATES {
         let (certificate, after) = prefixed::<3>(rest)?;
         rest = if tls13 { prefixed::<2>(after)?.1 } else { after };
         chain.push(certificate.into());

@@ -58,7 +58,23 @@ impl Keys {
 
     /// `epochs` come after those that are known.
     pub(super) fn extend(&mut self, epochs: Vec<Epoch>) {
-        self.next.extend(epochs);
+        // An end that says hello again and again would have every record tried with all the keys that follow.
+        if self.next.len() < MOST_EPOCHS {
+            self.next.extend(epochs);
+        }
+    }
+
+    /// Bytes that are looked at if nothing opens what may be a record after a gap.
+    pub(super) fn search_work(&self, fragment: &[u8]) -> u64 {
+        // The current keys, those after them, and all that follow.
+        let epochs = 2 + self.next.len() as u64;
+        (1 + limits::TLS_LOST_RECORDS) * epochs * (fragment.len() as u64 + OPENING_BYTES)
+    }
+
+    /// How many sets of keys are to come.
+    #[cfg(test)]
+    pub(super) fn to_come_count(&self) -> usize {
+        self.next.len()
     }
 
     /// Whether the sender uses some of them, as far as is known.
@@ -73,7 +89,7 @@ impl Keys {
 
     /// Opens a record with whatever keys open it. `missed` is how many others may be missing before it.
     pub(super) fn open(&mut self, header: &Header, fragment: &[u8], missed: u64) -> Option<(Stage, Opened)> {
-        let reach = 1 + self.passed + missed;
+        let reach = 1 + (self.passed + missed).min(limits::TLS_LOST_RECORDS);
         if let Some(current) = &mut self.current
             && let Some(opened) = current.open(header, fragment, reach)
         {
@@ -138,3 +154,10 @@ impl Epoch {
         Some(opened)
     }
 }
+
+/// Keys of one direction that may follow one another before any is used: those of early data under each suite that it may
+/// have, of the handshake and of what comes after it.
+pub(super) const MOST_EPOCHS: usize = 8;
+
+/// What it costs to try keys on a record besides its bytes, in bytes.
+pub(super) const OPENING_BYTES: u64 = 256;

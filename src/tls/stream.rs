@@ -41,19 +41,21 @@ pub struct Tls<M> {
 /// Data that the client sent before the server had answered.
 #[derive(Debug)]
 enum Early<M> {
-    /// Held back until the server says whether it takes it.
-    Held(Vec<(Vec<u8>, M)>),
+    /// Held back until the server says whether it takes it, with how many bytes that is.
+    Held(Vec<(Vec<u8>, M)>, usize),
     /// The server takes it, or will not say.
     Settled,
 }
 
 /// One direction.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Half {
     records: Records,
     state: State,
     /// The handshake message that is under way.
     message: Vec<u8>,
+    /// Bytes that the search for a record after a gap may still try to open.
+    search_work: u64,
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +69,7 @@ enum State {
 
 impl<M> Default for Tls<M> {
     fn default() -> Self {
-        Self { handshake: Handshake::default(), halves: PerRole::default(), early: Early::Held(Vec::new()) }
+        Self { handshake: Handshake::default(), halves: PerRole::default(), early: Early::Held(Vec::new(), 0) }
     }
 }
 
@@ -120,7 +122,9 @@ impl<M: Copy> Tls<M> {
 
     /// The next bytes of `sender`, at stream offset `offset`, which came with `mark`.
     pub fn data(&mut self, sender: Role, offset: u64, bytes: &[u8], mark: M, visitor: &mut impl Visitor<M>) {
-        let mut records = std::mem::take(&mut self.halves.get_mut(sender).records);
+        let half = self.halves.get_mut(sender);
+        half.search_work += limits::TLS_SEARCH_PER_BYTE * bytes.len() as u64;
+        let mut records = std::mem::take(&mut half.records);
         records.begin_at(offset);
         records.feed(bytes, &mut |found, _| self.found(sender, found, mark, visitor));
         self.halves.get_mut(sender).records = records;
@@ -153,10 +157,15 @@ impl<M: Copy> Tls<M> {
         match found {
             Found::Record(header, fragment) => self.record(sender, &header, fragment, mark, visitor),
             Found::Candidate(header, fragment) => {
-                let State::Protected(keys) = &mut self.halves.get_mut(sender).state else { return true };
+                let half = self.halves.get_mut(sender);
+                let State::Protected(keys) = &mut half.state else { return true };
+                let Some(left) = half.search_work.checked_sub(keys.search_work(fragment)) else { return false };
                 match keys.open(&header, fragment, limits::TLS_LOST_RECORDS) {
                     Some((stage, opened)) => self.opened(sender, stage, opened, mark, visitor),
-                    None => return false,
+                    None => {
+                        half.search_work = left;
+                        return false;
+                    }
                 }
             }
             Found::Missing(header) => {
@@ -222,8 +231,9 @@ impl<M: Copy> Tls<M> {
     fn opened(&mut self, sender: Role, stage: Stage, opened: Opened, mark: M, visitor: &mut impl Visitor<M>) {
         match opened.content_type {
             ContentType::ApplicationData => match (&mut self.early, stage) {
-                (Early::Held(held), Stage::EarlyData) => {
-                    if held.iter().map(|(content, _)| content.len()).sum::<usize>() < limits::EARLY_BYTES {
+                (Early::Held(held, bytes), Stage::EarlyData) => {
+                    if !opened.content.is_empty() && *bytes < limits::EARLY_BYTES {
+                        *bytes += opened.content.len();
                         held.push((opened.content, mark));
                     }
                 }
@@ -243,13 +253,17 @@ impl<M: Copy> Tls<M> {
     fn handshake(&mut self, sender: Role, bytes: &[u8], visitor: &mut impl Visitor<M>) {
         let mut message = std::mem::take(&mut self.halves.get_mut(sender).message);
         message.extend_from_slice(bytes);
-        let mut rest = message.as_slice();
-        while let Some((whole, later)) = first_message(rest) {
+        let mut used = 0;
+        while let Some(whole) = message.get(used..).and_then(first_message) {
+            used += whole.len();
             self.message(sender, Message::parse(whole, self.handshake.is_tls13()), visitor);
-            rest = later;
         }
-        let fits = rest.len() <= limits::TLS_MESSAGE_BYTES;
-        self.halves.get_mut(sender).message = if fits { rest.to_vec() } else { Vec::new() };
+        // Nothing is copied while a message is under way: its records may be of one byte.
+        let left = message.len() - used;
+        if left > 0 && left <= limits::TLS_MESSAGE_BYTES {
+            message.drain(..used);
+            self.halves.get_mut(sender).message = message;
+        }
     }
 
     fn message(&mut self, sender: Role, message: Message, visitor: &mut impl Visitor<M>) {
@@ -264,7 +278,7 @@ impl<M: Copy> Tls<M> {
             }
             (Role::Server, Message::EncryptedExtensions { alpn, early_data }) => {
                 self.handshake.encrypted_alpn = alpn;
-                if let Early::Held(held) = std::mem::replace(&mut self.early, Early::Settled)
+                if let Early::Held(held, _) = std::mem::replace(&mut self.early, Early::Settled)
                     && early_data
                 {
                     held.into_iter().for_each(|(content, mark)| visitor.data(Role::Client, &content, mark));
@@ -341,6 +355,13 @@ impl<M: Copy> Tls<M> {
     }
 }
 
+impl Default for Half {
+    fn default() -> Self {
+        let (records, state) = (Records::default(), State::default());
+        Self { records, state, message: Vec::new(), search_work: limits::TLS_SEARCH_BYTES }
+    }
+}
+
 impl Half {
     /// `epochs` come next.
     fn follow(&mut self, epochs: Vec<Epoch>) {
@@ -354,10 +375,10 @@ impl Half {
     }
 }
 
-/// The handshake message that `bytes` begin with, its header included, and what follows.
-fn first_message(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+/// The handshake message that `bytes` begin with, its header included.
+fn first_message(bytes: &[u8]) -> Option<&[u8]> {
     let &[_, high, middle, low] = bytes.first_chunk()?;
-    bytes.split_at_checked(4 + u32::from_be_bytes([0, high, middle, low]) as usize)
+    bytes.get(..4 + u32::from_be_bytes([0, high, middle, low]) as usize)
 }
 
 #[cfg(test)]

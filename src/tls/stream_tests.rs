@@ -4,6 +4,7 @@ use super::*;
 use crate::flow::Role;
 use crate::tls::alert::Alert;
 use crate::tls::derive::expand_label;
+use crate::tls::keys::{MOST_EPOCHS, OPENING_BYTES};
 use crate::tls::open::{MacOrder, Opener};
 use crate::tls::record::ContentType;
 use crate::tls::suite::Suite;
@@ -321,6 +322,58 @@ fn chained_vectors_of_tls10_are_found_again_one_record_after_a_gap() {
     wire.bytes(CLIENT, &records[2]);
     wire.bytes(CLIENT, &records[3]);
     assert_eq!(wire.log.told, ["client one", "client ?", "client ?", "client four"]);
+}
+
+#[test]
+fn handshake_message_in_records_of_one_byte_is_read() {
+    let mut wire = Wire::new(Version::TLS12, Secrets::default(), [vec![], vec![]]);
+    for byte in client_hello_to("chat.example").into_iter().chain(message(1, &[0; 3])) {
+        wire.clear(CLIENT, 22, &[byte]);
+    }
+    assert_eq!(wire.tls.client_hello().unwrap().sni.as_deref(), Some("chat.example"));
+    assert_eq!(wire.tls.halves.client.message.capacity(), 0, "nothing is kept of what was read");
+}
+
+#[test]
+fn handshake_message_that_is_too_long_is_given_up() {
+    let mut wire = Wire::new(Version::TLS12, Secrets::default(), [vec![], vec![]]);
+    wire.clear(CLIENT, 22, &[11, 0xff, 0xff, 0xff]);
+    for _ in 0..limits::TLS_MESSAGE_BYTES / 1000 {
+        wire.clear(CLIENT, 22, &[0; 1000]);
+    }
+    assert!(wire.tls.halves.client.message.len() > limits::TLS_MESSAGE_BYTES - 1000);
+    wire.clear(CLIENT, 22, &[0; 1000]);
+    assert!(wire.tls.halves.client.message.is_empty());
+}
+
+#[test]
+fn hellos_without_end_are_not_kept() {
+    let mut wire = Wire::tls13(0x1301, &["SERVER_HANDSHAKE_TRAFFIC_SECRET", "SERVER_TRAFFIC_SECRET_0"]);
+    for _ in 0..100 {
+        wire.hellos(0x1301, &[0, 43, 0, 2, 3, 4]);
+    }
+    let State::Protected(keys) = &wire.tls.halves.server.state else { panic!("its secrets are known") };
+    assert!(keys.to_come_count() <= MOST_EPOCHS + 1, "{}", keys.to_come_count());
+    wire.say(SERVER, "still read");
+    assert_eq!(wire.log.told, ["server still read"]);
+}
+
+#[test]
+fn search_that_tries_too_much_is_given_up() {
+    let mut wire = Wire::tls13(0x1301, &["SERVER_TRAFFIC_SECRET_0"]);
+    wire.say(SERVER, "one");
+    wire.lose(SERVER, 100_000);
+    wire.tls.halves.server.search_work = 3_000_000;
+    // Every fifth byte begins what may be a record of 1,024 bytes.
+    wire.bytes(SERVER, &[23, 3, 3, 4, 0].repeat(1000));
+    let left = wire.tls.halves.server.search_work;
+    assert!(left < 3 * 1025 * (1024 + OPENING_BYTES), "no further one is tried: {left}");
+    // Small records cost little, and are found all the same once the last of those could have ended.
+    for number in 0..100 {
+        wire.say(SERVER, &format!("small {number}"));
+    }
+    assert_eq!(wire.log.told[..2], ["server one", "server ?"]);
+    assert!(wire.log.told.contains(&"server small 99".to_owned()), "{:?}", wire.log.told);
 }
 
 #[test]

@@ -34,6 +34,8 @@
 //! bytes one ending in a million has that: 8 bits for the first byte, 8 for the length, 5 for the code, less one for all the
 //! lengths together. One without a code (16 bits) must be a segment of its own.
 
+use std::collections::VecDeque;
+
 use crate::close_code::CloseCode;
 use crate::flow::{PerRole, Role};
 use crate::limits;
@@ -80,7 +82,7 @@ pub struct Search<M> {
     /// Stream offset of the first of them.
     start: u64,
     /// How many bytes each of the held segments has, and its mark.
-    segments: Vec<(usize, M)>,
+    segments: VecDeque<(usize, M)>,
     chains: Vec<Chain>,
 }
 
@@ -137,7 +139,7 @@ struct Scene<'a> {
     extensions: Extensions,
     /// Places of the segment at which a header was judged, for each role: chains that meet go on as one.
     visited: PerRole<Vec<bool>>,
-    /// Payload bytes that may still be looked at for candidates inside the segment.
+    /// Payload bytes that may still be looked at before no further candidate inside the segment is followed.
     work: usize,
 }
 
@@ -153,7 +155,7 @@ impl<M: Copy> Search<M> {
             extensions,
             held: Vec::new(),
             start,
-            segments: Vec::new(),
+            segments: VecDeque::new(),
             chains: Vec::new(),
         }
     }
@@ -212,7 +214,7 @@ impl<M: Copy> Search<M> {
     /// `length` bytes are missing here: only frames that are long enough go on behind them. What is found, if a frame ends
     /// just where the gap does.
     pub fn gap(&mut self, length: u64) -> Option<Found<M>> {
-        let segment = self.position() - self.segments.last().map_or(0, |(length, _)| *length as u64);
+        let segment = self.position() - self.segments.back().map_or(0, |(length, _)| *length as u64);
         self.start = self.position() + length;
         self.held.clear();
         self.segments.clear();
@@ -231,7 +233,7 @@ impl<M: Copy> Search<M> {
             };
         }
         self.held.extend_from_slice(bytes);
-        self.segments.push((bytes.len(), mark));
+        self.segments.push_back((bytes.len(), mark));
         let places = || vec![false; bytes.len() + 1];
         let mut scene = Scene {
             held: &self.held,
@@ -256,7 +258,7 @@ impl<M: Copy> Search<M> {
     #[must_use]
     pub fn close_at_end(&self) -> Option<Found<M>> {
         let sender = self.sender?;
-        let last = self.segments.last().map_or(0, |(length, _)| *length);
+        let last = self.segments.back().map_or(0, |(length, _)| *length);
         let alone = self.held.len() - last;
         let first = self.held.len().saturating_sub(LONGEST_CLOSE);
         let ends = |place: &usize| {
@@ -434,9 +436,7 @@ impl Chain {
         if let Some(frame) = scene.bytes_from(self.next).get(..length) {
             self.code = close_code(header, frame);
             bits += content_bits(header, frame, scene.extensions)?;
-            if self.inside && self.fresh {
-                scene.work = scene.work.saturating_sub(length);
-            }
+            scene.work = scene.work.saturating_sub(length);
         }
         if end == scene.end {
             bits += ending_bits(header, self.next >= scene.segment);
