@@ -15,6 +15,7 @@ mod cause;
 mod closing;
 mod findings;
 mod handshake_rules;
+mod held;
 mod negotiation;
 mod probe;
 mod proxy;
@@ -42,7 +43,8 @@ use crate::tcp::{Application, Arrival, FlowStart, FlowSummary, Interest};
 use crate::tls::{Random, Secrets, may_be_client_hello};
 use crate::websocket::Rule;
 
-use negotiation::{HeldContent, Negotiation, Outcome};
+use held::HeldContent;
+use negotiation::{Negotiation, Outcome};
 use probe::Probe;
 use proxy::Parsed;
 use secure::Secure;
