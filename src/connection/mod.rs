@@ -4,10 +4,11 @@
 //! to open one.
 //!
 //! ```text
-//!             HTTP               answer 101
-//!   Probing ───────▶ Negotiation ───────────▶ Session ──▶ record
-//!      ▲                │     │
-//!      └── CONNECT ─────┘     └── refused ──▶ record, and goes on
+//!   Probing ── HTTP ─────────▶ Negotiation ── answer 101 ──▶ Session ──▶ record
+//!      │ ▲                          │  └────── refused ─────▶ record, and goes on
+//!      │ └──────── CONNECT ─────────┘
+//!      ├── PROXY header ──▶ Proxy ──▶ Probing again
+//!      └── ClientHello ───▶ Secure: what its records carry is a Connection of its own
 //! ```
 
 mod activity;
