@@ -2,6 +2,8 @@
 //!
 //! No input may make the program allocate without bound; whatever grows with the input has its limit here.
 
+// Captures.
+
 /// Bytes that are read from a capture in one go, and so the usual size of a batch. Large enough that the work between
 /// two batches outweighs the hand-over, small enough that two of them stay in a shared cache.
 pub const BATCH_BYTES: usize = 1 << 20;
@@ -35,12 +37,32 @@ pub const PROBLEMS_PER_FILE: usize = 1000;
 /// Directories below the one that was named, so that a loop of links ends.
 pub const DIRECTORY_DEPTH: usize = 64;
 
+// Packets.
+
+/// Packets of a batch that one thread decodes at once: a few dozen microseconds of work.
+pub const PIECE_PACKETS: usize = 1024;
+
 /// Headers before TCP that a packet may have, tags and tunnels included. Two tunnels, each with tags and labels, have
 /// about fifteen; more is a packet made to keep us busy.
 pub const PACKET_LAYERS: usize = 32;
 
 /// Extension headers of one IPv6 packet. RFC 8200 section 4.1 has room for seven.
 pub const EXTENSION_HEADERS: usize = 8;
+
+/// Attributes of one packet in Linux's firewall log. The kernel writes about twenty kinds, each once.
+pub const NFLOG_ATTRIBUTES: usize = 64;
+
+/// Nanoseconds of capture time that the fragments of an IP packet wait for each other: what Linux waits.
+pub const FRAGMENT_NANOS: i64 = 30_000_000_000;
+
+/// IP packets whose fragments are waited for at a time, each of at most 64 KiB.
+pub const FRAGMENTED_DATAGRAMS: usize = 1024;
+
+/// Bytes of packets with fragments that are kept until it is known whether they are of a connection to carve out. A few
+/// milliseconds of fragments at full speed.
+pub const HELD_FRAGMENT_BYTES: usize = 64 << 20;
+
+// TCP.
 
 /// Shards that the flows are spread over. Many more than cores, so that a busy flow keeps no core waiting; few enough
 /// that a batch still has work for each.
@@ -69,6 +91,52 @@ pub const REORDERED_NANOS: i64 = 20_000_000;
 /// window (RFC 7323 section 2.3). Further ahead it is a stray of another connection, or damage.
 pub const WINDOW_BYTES: u64 = 1 << 30;
 
+/// Nanoseconds of capture time that a connection is kept after both its ends, for packets that were captured late.
+pub const LINGER_NANOS: i64 = 5_000_000_000;
+
+/// Nanoseconds of capture time after which an end of a connection has vanished that said nothing since the other end's
+/// FIN, while that one goes on sending: by then a FIN was sent again about five times.
+pub const VANISHED_NANOS: i64 = 10_000_000_000;
+
+/// Bytes that a segment may lie from the end of a connection that is over and still belong to it. Further away it is of
+/// a later connection on the same ports.
+pub const STRAGGLER_BYTES: u32 = 1 << 20;
+
+// TLS.
+
+/// Bytes of a TLS record's fragment: 2^14 and what protection may add (RFC 5246 section 6.2.3).
+pub const TLS_FRAGMENT_BYTES: usize = (1 << 14) + 2048;
+
+/// Bytes of one TLS handshake message. Certificate chains are mostly under 10 KB, and OpenSSL refuses those over 100 KB.
+pub const TLS_MESSAGE_BYTES: usize = 128 << 10;
+
+/// Connections whose TLS secrets are kept. Each costs about 300 bytes; a key log with more is cut.
+pub const TLS_SECRETS: usize = 1 << 20;
+
+/// Records in a row that the secrets of a TLS connection do not open before its rest is given up: those of the handshake
+/// may be under secrets that are not known, and there are fewer of them.
+pub const TLS_FAILURES: u64 = 64;
+
+/// Records of one direction whose ends are remembered until they are acknowledged. Of one that is not, an acknowledgement
+/// is taken for one of an earlier record.
+pub const TLS_RECORDS_IN_FLIGHT: usize = 256;
+
+/// Bytes that are taken for what a hole in a TLS connection held, which is not known: more than any Close frame has.
+pub const TLS_HOLE_BYTES: u64 = 1024;
+
+/// Sequence numbers that are tried on the first record after a gap. A gap of so many records is a connection of its own;
+/// each costs the verification of a tag.
+pub const TLS_LOST_RECORDS: u64 = 1024;
+
+// HTTP and what comes before it.
+
+/// Bytes of a PROXY header of version 2, with what proxies add to the addresses. HAProxy's own limit is a buffer of 16 KiB,
+/// but certificates' names are all that is added in practice.
+pub const PROXY_HEADER_BYTES: usize = 2048;
+
+/// Bytes of a connection that began before the capture, or lacks its beginning, in which HTTP or WebSocket is looked for.
+pub const PROBED_BYTES: usize = 1 << 20;
+
 /// Bytes of an HTTP head. Servers refuse heads from 8 to 64 KiB on.
 pub const HTTP_HEAD_BYTES: usize = 64 << 10;
 
@@ -80,6 +148,8 @@ pub const HTTP_PIPELINE: usize = 256;
 
 /// Bytes that a client may send behind its upgrade request before the answer is seen.
 pub const EARLY_BYTES: usize = 64 << 10;
+
+// WebSocket.
 
 /// Bytes that the search for the next frame after a gap holds back, per direction.
 pub const RESYNC_BYTES: usize = 16 << 10;
@@ -101,6 +171,10 @@ pub const CLOSE_BODY_BYTES: usize = 4096;
 /// Bytes of a Close frame's reason: RFC 6455 section 5.5 allows a body of 125, two of which are the code.
 pub const CLOSE_REASON_BYTES: usize = 123;
 
+/// Nanoseconds of capture time within which an end answers a Close frame that it has received, 1 s. Libraries answer in the
+/// moment in which they read it.
+pub const CLOSE_ANSWER_NANOS: i64 = 1_000_000_000;
+
 /// Bytes that are unmasked and validated at once: it fits the first-level cache with room to spare.
 pub const PIECE_BYTES: usize = 2 << 10;
 
@@ -117,6 +191,8 @@ pub const INFLATED_BYTES: u64 = 64 << 20;
 /// Bytes that a direction may inflate to for each compressed byte, beyond [`INFLATED_BYTES`]. DEFLATE reaches 1,032 on
 /// a message made to burst its receiver, and 3 to 30 on what applications send.
 pub const INFLATED_PER_BYTE: u64 = 128;
+
+// Text that is invalid, and what it is instead.
 
 /// Bytes before, and bytes from, the first bad byte that `context_hex` shows.
 pub const CONTEXT_BYTES: usize = 16;
@@ -135,6 +211,8 @@ pub const INFLATED_SAMPLE_BYTES: usize = 4 << 10;
 /// Values within values that a binary format is followed into.
 pub const SAMPLE_DEPTH: usize = 16;
 
+// Tables.
+
 /// Rows that one connection adds to one table. Later ones are counted, and one row of its own says so.
 pub const ROWS_PER_CONNECTION: usize = 1000;
 
@@ -144,65 +222,3 @@ pub const DETAIL_BYTES: usize = 80;
 /// Rows of the time series, one for each bucket and each close code that occurs: for ten codes, a year in steps of a
 /// second is refused and a day is not.
 pub const TIME_BUCKETS: usize = 1_000_000;
-
-/// Nanoseconds of capture time that a connection is kept after both its ends, for packets that were captured late.
-pub const LINGER_NANOS: i64 = 5_000_000_000;
-
-/// Nanoseconds of capture time after which an end of a connection has vanished that said nothing since the other end's
-/// FIN, while that one goes on sending: by then a FIN was sent again about five times.
-pub const VANISHED_NANOS: i64 = 10_000_000_000;
-
-/// Bytes that a segment may lie from the end of a connection that is over and still belong to it. Further away it is of
-/// a later connection on the same ports.
-pub const STRAGGLER_BYTES: u32 = 1 << 20;
-
-/// Bytes of a connection that began before the capture, or lacks its beginning, in which HTTP or WebSocket is looked for.
-pub const PROBED_BYTES: usize = 1 << 20;
-
-/// Nanoseconds of capture time within which an end answers a Close frame that it has received, 1 s. Libraries answer in the
-/// moment in which they read it.
-pub const CLOSE_ANSWER_NANOS: i64 = 1_000_000_000;
-
-/// Packets of a batch that one thread decodes at once: a few dozen microseconds of work.
-pub const PIECE_PACKETS: usize = 1024;
-
-/// Nanoseconds of capture time that the fragments of an IP packet wait for each other: what Linux waits.
-pub const FRAGMENT_NANOS: i64 = 30_000_000_000;
-
-/// IP packets whose fragments are waited for at a time, each of at most 64 KiB.
-pub const FRAGMENTED_DATAGRAMS: usize = 1024;
-
-/// Bytes of packets with fragments that are kept until it is known whether they are of a connection to carve out. A few
-/// milliseconds of fragments at full speed.
-pub const HELD_FRAGMENT_BYTES: usize = 64 << 20;
-
-/// Attributes of one packet in Linux's firewall log. The kernel writes about twenty kinds, each once.
-pub const NFLOG_ATTRIBUTES: usize = 64;
-
-/// Bytes of a TLS record's fragment: 2^14 and what protection may add (RFC 5246 section 6.2.3).
-pub const TLS_FRAGMENT_BYTES: usize = (1 << 14) + 2048;
-
-/// Bytes of one TLS handshake message. Certificate chains are mostly under 10 KB, and OpenSSL refuses those over 100 KB.
-pub const TLS_MESSAGE_BYTES: usize = 128 << 10;
-
-/// Bytes of a PROXY header of version 2, with what proxies add to the addresses. HAProxy's own limit is a buffer of 16 KiB,
-/// but certificates' names are all that is added in practice.
-pub const PROXY_HEADER_BYTES: usize = 2048;
-
-/// Connections whose TLS secrets are kept. Each costs about 300 bytes; a key log with more is cut.
-pub const TLS_SECRETS: usize = 1 << 20;
-
-/// Records in a row that the secrets of a TLS connection do not open before its rest is given up: those of the handshake
-/// may be under secrets that are not known, and there are fewer of them.
-pub const TLS_FAILURES: u64 = 64;
-
-/// Records of one direction whose ends are remembered until they are acknowledged. Of one that is not, an acknowledgement
-/// is taken for one of an earlier record.
-pub const TLS_RECORDS_IN_FLIGHT: usize = 256;
-
-/// Bytes that are taken for what a hole in a TLS connection held, which is not known: more than any Close frame has.
-pub const TLS_HOLE_BYTES: u64 = 1024;
-
-/// Sequence numbers that are tried on the first record after a gap. A gap of so many records is a connection of its own;
-/// each costs the verification of a tag.
-pub const TLS_LOST_RECORDS: u64 = 1024;
