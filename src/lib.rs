@@ -1,17 +1,16 @@
 //! Tells why WebSockets closed, from packet captures alone.
 //!
 //! ```text
-//! capture ─▶ packet ─▶ tcp ─▶ tls ─▶ http ─▶ websocket ─▶ connection ─▶ dataframe ─▶ report
-//! blocks     segments  chunks heads   frames,      verdicts      polars       CSV, Parquet,
-//! of bytes             + gaps         messages                                JSON, terminal
+//! capture ─▶ packet ─▶ tcp ──▶ tls ──▶ http ─▶ websocket ─▶ connection ─▶ cause ─▶ dataframe ─▶ report
+//! blocks     segments  chunks  plain   heads   frames,      verdicts      why      polars       CSV, Parquet,
+//! of bytes             + gaps  text            messages                                         JSON, terminal
 //! ```
 //!
 //! Data flows one way, and a module uses only what stands to its left, plus the small vocabulary that all share:
 //! [`flow`], [`limits`], [`error`] and [`close_code`]. [`analyze`] is the loop that drives it: batches of packets in,
-//! shards of connections in parallel, records out. What it finds can go two other ways before it becomes tables: [`redact`]
+//! shards of connections in parallel, records out. When all connections are known, [`cause`] tells why each of them
+//! closed, because they explain each other. What was found can go two other ways before it becomes tables: [`redact`]
 //! takes out what must not be told, and [`carve`] reads the captures again for the packets of chosen connections.
-//!
-//! When all connections are known, [`cause`] tells why each of them closed, because they explain each other.
 //!
 //! The protocol modules do no I/O. They are fed bytes, gaps and ends, and tell events; they know no file, no clock and
 //! no thread. What was on the wire is kept apart from what follows from it: see [`connection::ConnectionRecord`] and

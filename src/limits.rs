@@ -2,6 +2,8 @@
 //!
 //! No input may make the program allocate without bound; whatever grows with the input has its limit here.
 
+// Captures.
+
 /// Bytes that are read from a capture in one go, and so the usual size of a batch. Large enough that the work between
 /// two batches outweighs the hand-over, small enough that two of them stay in a shared cache.
 pub const BATCH_BYTES: usize = 1 << 20;
@@ -35,12 +37,32 @@ pub const PROBLEMS_PER_FILE: usize = 1000;
 /// Directories below the one that was named, so that a loop of links ends.
 pub const DIRECTORY_DEPTH: usize = 64;
 
+// Packets.
+
+/// Packets of a batch that one thread decodes at once: a few dozen microseconds of work.
+pub const PIECE_PACKETS: usize = 1024;
+
 /// Headers before TCP that a packet may have, tags and tunnels included. Two tunnels, each with tags and labels, have
 /// about fifteen; more is a packet made to keep us busy.
 pub const PACKET_LAYERS: usize = 32;
 
 /// Extension headers of one IPv6 packet. RFC 8200 section 4.1 has room for seven.
 pub const EXTENSION_HEADERS: usize = 8;
+
+/// Attributes of one packet in Linux's firewall log. The kernel writes about twenty kinds, each once.
+pub const NFLOG_ATTRIBUTES: usize = 64;
+
+/// Nanoseconds of capture time that the fragments of an IP packet wait for each other: what Linux waits.
+pub const FRAGMENT_NANOS: i64 = 30_000_000_000;
+
+/// IP packets whose fragments are waited for at a time, each of at most 64 KiB.
+pub const FRAGMENTED_DATAGRAMS: usize = 1024;
+
+/// Bytes of packets with fragments that are kept until it is known whether they are of a connection to carve out. A few
+/// milliseconds of fragments at full speed.
+pub const HELD_FRAGMENT_BYTES: usize = 64 << 20;
+
+// TCP.
 
 /// Shards that the flows are spread over. Many more than cores, so that a busy flow keeps no core waiting; few enough
 /// that a batch still has work for each.
@@ -69,82 +91,6 @@ pub const REORDERED_NANOS: i64 = 20_000_000;
 /// window (RFC 7323 section 2.3). Further ahead it is a stray of another connection, or damage.
 pub const WINDOW_BYTES: u64 = 1 << 30;
 
-/// Bytes of an HTTP head. Servers refuse heads from 8 to 64 KiB on.
-pub const HTTP_HEAD_BYTES: usize = 64 << 10;
-
-/// Header fields of an HTTP head. Servers refuse more than about a hundred.
-pub const HTTP_HEADERS: usize = 128;
-
-/// HTTP requests of one connection that wait for their answers.
-pub const HTTP_PIPELINE: usize = 256;
-
-/// Bytes that a client may send behind its upgrade request before the answer is seen.
-pub const EARLY_BYTES: usize = 64 << 10;
-
-/// Bytes that the search for the next frame after a gap holds back, per direction.
-pub const RESYNC_BYTES: usize = 16 << 10;
-
-/// Payload bytes of a frame that the search for the next frame believes. Larger ones are rare, and a length that noise
-/// made must not make it wait for long.
-pub const RESYNC_FRAME_BYTES: u64 = 16 << 20;
-
-/// Chains of frames that one search follows at a time. Random bytes make two or three at a time.
-pub const RESYNC_CHAINS: usize = 64;
-
-/// Payload bytes that the search looks at inside a segment, for each byte of the segment. Random bytes need less than
-/// one; without a bound, lengths made for it would have everything looked at from everywhere.
-pub const RESYNC_WORK: usize = 16;
-
-/// Bytes of a Close frame's body that are kept. RFC 6455 section 5.5 allows 125; what breaks that rule is still shown.
-pub const CLOSE_BODY_BYTES: usize = 4096;
-
-/// Bytes of a Close frame's reason: RFC 6455 section 5.5 allows a body of 125, two of which are the code.
-pub const CLOSE_REASON_BYTES: usize = 123;
-
-/// Bytes that are unmasked and validated at once: it fits the first-level cache with room to spare.
-pub const PIECE_BYTES: usize = 2 << 10;
-
-/// Bytes that one direction remembers of what it inflated, because later messages may refer to them: what DEFLATE can
-/// refer to, or what was agreed upon or was inflated so far if that is less. So 100,000 connections on which both ends
-/// have sent that much and take their context over need 6.1 GiB, and those that sent a kilobyte 0.2 GiB. While a message
-/// is under way its decoder takes 48 KiB more.
-pub const INFLATE_WINDOW_BYTES: usize = 32 << 10;
-
-/// Bytes that one direction may inflate to before [`INFLATED_PER_BYTE`] counts. Messages that are larger than what
-/// servers accept are rare; this much is inflated in a fraction of a second.
-pub const INFLATED_BYTES: u64 = 64 << 20;
-
-/// Bytes that a direction may inflate to for each compressed byte, beyond [`INFLATED_BYTES`]. DEFLATE reaches 1,032 on
-/// a message made to burst its receiver, and 3 to 30 on what applications send.
-pub const INFLATED_PER_BYTE: u64 = 128;
-
-/// Bytes before, and bytes from, the first bad byte that `context_hex` shows.
-pub const CONTEXT_BYTES: usize = 16;
-
-/// Bytes of a text's beginning that are remembered while it is valid, for the signature of what it is instead. They are
-/// part of every connection's memory; formats that are not text have a byte that is not UTF-8 before long.
-pub const TEXT_HEAD_BYTES: usize = 64;
-
-/// Bytes from the first bad one on that are kept until the text ends, to tell what it is instead. Encodings of short words
-/// show in a tenth of that; formats that are parsed have many fields in it.
-pub const TEXT_SAMPLE_BYTES: usize = 512;
-
-/// Bytes that the beginning of compressed data is inflated to, to see whether it is that.
-pub const INFLATED_SAMPLE_BYTES: usize = 4 << 10;
-
-/// Values within values that a binary format is followed into.
-pub const SAMPLE_DEPTH: usize = 16;
-
-/// Rows that one connection adds to one table. Later ones are counted, and one row of its own says so.
-pub const ROWS_PER_CONNECTION: usize = 1000;
-
-/// Bytes of a header field that the detail of a violation quotes: enough for a key or a list of subprotocols.
-pub const DETAIL_BYTES: usize = 80;
-
-/// Rows of the time series, one for each bucket and each close code that occurs: for ten codes, a year in steps of a
-/// second is refused and a day is not.
-pub const TIME_BUCKETS: usize = 1_000_000;
-
 /// Nanoseconds of capture time that a connection is kept after both its ends, for packets that were captured late.
 pub const LINGER_NANOS: i64 = 5_000_000_000;
 
@@ -156,38 +102,13 @@ pub const VANISHED_NANOS: i64 = 10_000_000_000;
 /// a later connection on the same ports.
 pub const STRAGGLER_BYTES: u32 = 1 << 20;
 
-/// Bytes of a connection that began before the capture, or lacks its beginning, in which HTTP or WebSocket is looked for.
-pub const PROBED_BYTES: usize = 1 << 20;
-
-/// Nanoseconds of capture time within which an end answers a Close frame that it has received, 1 s. Libraries answer in the
-/// moment in which they read it.
-pub const CLOSE_ANSWER_NANOS: i64 = 1_000_000_000;
-
-/// Packets of a batch that one thread decodes at once: a few dozen microseconds of work.
-pub const PIECE_PACKETS: usize = 1024;
-
-/// Nanoseconds of capture time that the fragments of an IP packet wait for each other: what Linux waits.
-pub const FRAGMENT_NANOS: i64 = 30_000_000_000;
-
-/// IP packets whose fragments are waited for at a time, each of at most 64 KiB.
-pub const FRAGMENTED_DATAGRAMS: usize = 1024;
-
-/// Bytes of packets with fragments that are kept until it is known whether they are of a connection to carve out. A few
-/// milliseconds of fragments at full speed.
-pub const HELD_FRAGMENT_BYTES: usize = 64 << 20;
-
-/// Attributes of one packet in Linux's firewall log. The kernel writes about twenty kinds, each once.
-pub const NFLOG_ATTRIBUTES: usize = 64;
+// TLS.
 
 /// Bytes of a TLS record's fragment: 2^14 and what protection may add (RFC 5246 section 6.2.3).
 pub const TLS_FRAGMENT_BYTES: usize = (1 << 14) + 2048;
 
 /// Bytes of one TLS handshake message. Certificate chains are mostly under 10 KB, and OpenSSL refuses those over 100 KB.
 pub const TLS_MESSAGE_BYTES: usize = 128 << 10;
-
-/// Bytes of a PROXY header of version 2, with what proxies add to the addresses. HAProxy's own limit is a buffer of 16 KiB,
-/// but certificates' names are all that is added in practice.
-pub const PROXY_HEADER_BYTES: usize = 2048;
 
 /// Connections whose TLS secrets are kept. Each costs about 300 bytes; a key log with more is cut.
 pub const TLS_SECRETS: usize = 1 << 20;
@@ -217,3 +138,98 @@ pub const TLS_SEARCH_PER_BYTE: u64 = 64;
 
 /// Certificates of one chain that are kept. Chains have two to four; a message has room for forty thousand empty ones.
 pub const TLS_CERTIFICATES: usize = 16;
+
+// HTTP and what comes before it.
+
+/// Bytes of a PROXY header of version 2, with what proxies add to the addresses. HAProxy's own limit is a buffer of 16 KiB,
+/// but certificates' names are all that is added in practice.
+pub const PROXY_HEADER_BYTES: usize = 2048;
+
+/// Bytes of a connection that began before the capture, or lacks its beginning, in which HTTP or WebSocket is looked for.
+pub const PROBED_BYTES: usize = 1 << 20;
+
+/// Bytes of an HTTP head. Servers refuse heads from 8 to 64 KiB on.
+pub const HTTP_HEAD_BYTES: usize = 64 << 10;
+
+/// Header fields of an HTTP head. Servers refuse more than about a hundred.
+pub const HTTP_HEADERS: usize = 128;
+
+/// HTTP requests of one connection that wait for their answers.
+pub const HTTP_PIPELINE: usize = 256;
+
+/// Bytes that a client may send behind its upgrade request before the answer is seen.
+pub const EARLY_BYTES: usize = 64 << 10;
+
+// WebSocket.
+
+/// Bytes that the search for the next frame after a gap holds back, per direction.
+pub const RESYNC_BYTES: usize = 16 << 10;
+
+/// Payload bytes of a frame that the search for the next frame believes. Larger ones are rare, and a length that noise
+/// made must not make it wait for long.
+pub const RESYNC_FRAME_BYTES: u64 = 16 << 20;
+
+/// Chains of frames that one search follows at a time. Random bytes make two or three at a time.
+pub const RESYNC_CHAINS: usize = 64;
+
+/// Payload bytes that the search looks at inside a segment, for each byte of the segment. Random bytes need less than
+/// one; without a bound, lengths made for it would have everything looked at from everywhere.
+pub const RESYNC_WORK: usize = 16;
+
+/// Bytes of a Close frame's body that are kept. RFC 6455 section 5.5 allows 125; what breaks that rule is still shown.
+pub const CLOSE_BODY_BYTES: usize = 4096;
+
+/// Bytes of a Close frame's reason: RFC 6455 section 5.5 allows a body of 125, two of which are the code.
+pub const CLOSE_REASON_BYTES: usize = 123;
+
+/// Nanoseconds of capture time within which an end answers a Close frame that it has received, 1 s. Libraries answer in the
+/// moment in which they read it.
+pub const CLOSE_ANSWER_NANOS: i64 = 1_000_000_000;
+
+/// Bytes that are unmasked and validated at once: it fits the first-level cache with room to spare.
+pub const PIECE_BYTES: usize = 2 << 10;
+
+/// Bytes that one direction remembers of what it inflated, because later messages may refer to them: what DEFLATE can
+/// refer to, or what was agreed upon or was inflated so far if that is less. So 100,000 connections on which both ends
+/// have sent that much and take their context over need 6.1 GiB, and those that sent a kilobyte 0.2 GiB. While a message
+/// is under way its decoder takes 48 KiB more.
+pub const INFLATE_WINDOW_BYTES: usize = 32 << 10;
+
+/// Bytes that one direction may inflate to before [`INFLATED_PER_BYTE`] counts. Messages that are larger than what
+/// servers accept are rare; this much is inflated in a fraction of a second.
+pub const INFLATED_BYTES: u64 = 64 << 20;
+
+/// Bytes that a direction may inflate to for each compressed byte, beyond [`INFLATED_BYTES`]. DEFLATE reaches 1,032 on
+/// a message made to burst its receiver, and 3 to 30 on what applications send.
+pub const INFLATED_PER_BYTE: u64 = 128;
+
+// Text that is invalid, and what it is instead.
+
+/// Bytes before, and bytes from, the first bad byte that `context_hex` shows.
+pub const CONTEXT_BYTES: usize = 16;
+
+/// Bytes of a text's beginning that are remembered while it is valid, for the signature of what it is instead. They are
+/// part of every connection's memory; formats that are not text have a byte that is not UTF-8 before long.
+pub const TEXT_HEAD_BYTES: usize = 64;
+
+/// Bytes from the first bad one on that are kept until the text ends, to tell what it is instead. Encodings of short words
+/// show in a tenth of that; formats that are parsed have many fields in it.
+pub const TEXT_SAMPLE_BYTES: usize = 512;
+
+/// Bytes that the beginning of compressed data is inflated to, to see whether it is that.
+pub const INFLATED_SAMPLE_BYTES: usize = 4 << 10;
+
+/// Values within values that a binary format is followed into.
+pub const SAMPLE_DEPTH: usize = 16;
+
+// Tables.
+
+/// Rows that one connection adds to one table. Later ones are counted, and one row of its own says so.
+pub const ROWS_PER_CONNECTION: usize = 1000;
+
+/// Bytes of a header field that the detail of a violation quotes: enough for a key or a list of subprotocols.
+pub const DETAIL_BYTES: usize = 80;
+
+/// Rows of the time series, one for each bucket and each close code that occurs: for ten codes, a year in steps of a
+/// second is refused and a day is not.
+pub const TIME_BUCKETS: usize = 1_000_000;

@@ -4,10 +4,11 @@
 //! to open one.
 //!
 //! ```text
-//!             HTTP               answer 101
-//!   Probing ───────▶ Negotiation ───────────▶ Session ──▶ record
-//!      ▲                │     │
-//!      └── CONNECT ─────┘     └── refused ──▶ record, and goes on
+//!   Probing ── HTTP ─────────▶ Negotiation ── answer 101 ──▶ Session ──▶ record
+//!      │ ▲                          │  └────── refused ─────▶ record, and goes on
+//!      │ └──────── CONNECT ─────────┘
+//!      ├── PROXY header ──▶ Proxy ──▶ Probing again
+//!      └── ClientHello ───▶ Secure: what its records carry is a Connection of its own
 //! ```
 
 mod activity;
@@ -15,6 +16,7 @@ mod cause;
 mod closing;
 mod findings;
 mod handshake_rules;
+mod held;
 mod negotiation;
 mod probe;
 mod proxy;
@@ -42,7 +44,8 @@ use crate::tcp::{Application, Arrival, FlowStart, FlowSummary, Interest};
 use crate::tls::{Random, Secrets, may_be_client_hello};
 use crate::websocket::Rule;
 
-use negotiation::{HeldContent, Negotiation, Outcome};
+use held::HeldContent;
+use negotiation::{Negotiation, Outcome};
 use probe::Probe;
 use proxy::Parsed;
 use secure::Secure;

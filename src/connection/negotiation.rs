@@ -6,14 +6,15 @@
 use std::collections::VecDeque;
 
 use crate::flow::{Direction, PerRole, Role};
-use crate::http::{Body, Malformed, Reader, Request, Response, forwarded_for, may_be_response};
+use crate::http::{Body, Malformed, Reader, Request, Response, may_be_response};
 use crate::limits;
 use crate::tcp::{Arrival, FlowStart};
 use crate::websocket::handshake::{Offer, is_agreement, is_upgrade};
-use crate::websocket::{Decoder, Extensions, Header, Rule, Search};
+use crate::websocket::{Decoder, Extensions, Rule};
 
 use super::Hole;
 use super::handshake_rules;
+use super::held::{Held, HeldBack, HeldContent};
 use super::record::{Handshake, RequestFacts, ResponseFacts};
 use super::session::{Opening, Session};
 
@@ -27,8 +28,7 @@ pub(super) struct Negotiation {
     waiting: VecDeque<Waiting>,
     /// What the client sent behind an upgrade request that waits, and what the server sent behind a gap that may hide the
     /// answer.
-    held: Vec<Held>,
-    held_bytes: usize,
+    held: HeldBack,
     /// The packet in which the current request began, if any did.
     request_began: Option<Arrival>,
     /// No request was seen before the current one.
@@ -50,24 +50,6 @@ struct Attempt {
     offer: Offer,
     /// The client's stream offset just after its head.
     end: u64,
-}
-
-/// A part of what was sent behind an upgrade request.
-#[derive(Debug)]
-pub(super) struct Held {
-    pub(super) from: Direction,
-    /// Its stream offset.
-    pub(super) offset: u64,
-    pub(super) content: HeldContent,
-    pub(super) at: Arrival,
-    /// Bytes that the TCP connection lacked by then.
-    pub(super) missed: u64,
-}
-
-#[derive(Debug)]
-pub(super) enum HeldContent {
-    Bytes(Box<[u8]>),
-    Gap(Hole),
 }
 
 /// What became of some bytes.
@@ -92,8 +74,7 @@ impl Negotiation {
             requests: Reader::default(),
             responses: Reader::default(),
             waiting: VecDeque::new(),
-            held: Vec::new(),
-            held_bytes: 0,
+            held: HeldBack::default(),
             request_began: None,
             first_request: true,
             answer_missing: false,
@@ -198,22 +179,14 @@ impl Negotiation {
             return Ok((progress.used, Outcome::Over));
         }
         let began = self.request_began.take().unwrap_or(*at);
-        let first = if std::mem::take(&mut self.first_request) {
-            Arrival { packet: start.packet, time: start.time, acknowledged: None }
-        } else {
-            began
-        };
+        let first = if std::mem::take(&mut self.first_request) { start.first() } else { began };
         self.waiting.push_back(if is_upgrade(&request) {
             let (offer, end) = (Offer::of(&request), offset + progress.used as u64);
             let opening = Opening {
-                first,
-                client: self.client,
-                request: facts_of_request(&request),
-                response: ResponseFacts::default(),
-                handshake: Handshake::Unanswered,
-                established: None,
+                request: RequestFacts::of(&request),
                 missed_before: missed,
                 faults: handshake_rules::of_request(&offer, at, end),
+                ..Opening::begun(first, self.client, Handshake::Unanswered)
             };
             Waiting::Upgrade(Box::new(Attempt { opening, offer, end }))
         } else {
@@ -255,7 +228,7 @@ impl Negotiation {
                 self.responses.body(Body::of_response(response, false));
                 let mut opening = attempt.opening;
                 opening.handshake = if response.status == 101 { Handshake::Invalid } else { Handshake::Refused };
-                opening.response = facts_of_response(response);
+                opening.response = ResponseFacts::of(response);
                 opening.faults.extend(handshake_rules::of_refusal(&attempt.offer, response, at, end));
                 Outcome::Refused { opening: Box::new(opening), answer: *at }
             }
@@ -283,7 +256,7 @@ impl Negotiation {
 
     /// Whether a 101 answers a request that went by in a hole behind that of `attempt`.
     fn answers_another(&self, attempt: &Attempt, response: &Response) -> bool {
-        let hole = self.answer_missing || self.held.iter().any(|held| matches!(held.content, HeldContent::Gap(_)));
+        let hole = self.answer_missing || self.held.has_gap();
         hole && handshake_rules::answers_another(&attempt.offer, response)
     }
 
@@ -292,7 +265,7 @@ impl Negotiation {
         let mut opening = attempt.opening;
         opening.handshake = judged.handshake;
         opening.faults.extend(judged.faults);
-        opening.response = facts_of_response(response);
+        opening.response = ResponseFacts::of(response);
         opening.established = Some(*at);
         let extensions = Extensions::agreed(&response.fields);
         let decoders = PerRole {
@@ -329,7 +302,7 @@ impl Negotiation {
     /// The request is not in the capture, only its answer.
     fn upgraded_without_request(&self, response: &Response, end: u64, at: &Arrival, start: &FlowStart) -> Session {
         let mut opening = self.opening_without_request(at, start);
-        opening.response = facts_of_response(response);
+        opening.response = ResponseFacts::of(response);
         opening.established = Some(*at);
         let extensions = Extensions::agreed(&response.fields);
         let decoders = PerRole {
@@ -351,7 +324,7 @@ impl Negotiation {
     /// that had not received it must not have sent frames (RFC 6455 section 4.1).
     fn release(&mut self, session: &mut Session, answer_end: Option<u64>) {
         let mut told = false;
-        for held in self.held.drain(..) {
+        for held in self.held.take() {
             let bytes = match held.content {
                 HeldContent::Bytes(bytes) => bytes,
                 HeldContent::Gap(hole) => {
@@ -368,28 +341,25 @@ impl Negotiation {
             }
             session.data(held.from, held.offset, &bytes, &held.at);
         }
-        self.held_bytes = 0;
     }
 
     /// What was held back, which is requests again: the upgrade was refused.
     pub(super) fn take_held(&mut self) -> Vec<Held> {
-        self.held_bytes = 0;
-        std::mem::take(&mut self.held)
+        self.held.take()
     }
 
     fn hold(&mut self, from: Direction, bytes: &[u8], offset: u64, at: &Arrival, missed: u64) -> Outcome {
-        self.held_bytes += bytes.len();
         self.held.push(Held { from, offset, content: HeldContent::Bytes(bytes.into()), at: *at, missed });
         if let Some(session) = self.assume_upgraded(missed) {
             return Outcome::Upgraded(Box::new(session));
         }
-        if self.held_bytes > limits::EARLY_BYTES { Outcome::Over } else { Outcome::Read }
+        if self.held.is_too_much() { Outcome::Over } else { Outcome::Read }
     }
 
     /// A connection whose answer is not in the capture, if what was sent behind the request are frames.
     pub(super) fn assume_upgraded(&mut self, missed: u64) -> Option<Session> {
-        let answer_lost = self.answer_missing || self.held_bytes > limits::EARLY_BYTES;
-        if !answer_lost || !self.client_sent_frames().unwrap_or_else(|| self.server_sent_frames()) {
+        let answer_lost = self.answer_missing || self.held.is_too_much();
+        if !answer_lost || !self.held.are_frames(self.client) {
             return None;
         }
         let attempt = self.take_attempt()?;
@@ -404,27 +374,6 @@ impl Negotiation {
         let mut session = Session::new(opening, decoders);
         self.release(&mut session, None);
         Some(session)
-    }
-
-    /// Whether what the client sent behind its request begins with a frame; `None` if it sent nothing.
-    fn client_sent_frames(&self) -> Option<bool> {
-        let first = self.held.iter().filter(|held| held.from == self.client).find_map(|held| match &held.content {
-            HeldContent::Bytes(bytes) => Some(bytes),
-            HeldContent::Gap(_) => None,
-        })?;
-        let header = Header::parse(first)?;
-        Some(header.mask.is_some() && header.minimal && header.reserved & 0b011 == 0)
-    }
-
-    /// Whether frames are found in what the server sent.
-    fn server_sent_frames(&self) -> bool {
-        let mut search = Search::after_gap(Role::Server, Extensions::ASSUMED, 0);
-        let mut held = self.held.iter().filter(|held| held.from != self.client);
-        let found = held.any(|held| match &held.content {
-            HeldContent::Bytes(bytes) => search.segment(bytes, held.offset, held.at, true).is_some(),
-            HeldContent::Gap(hole) => search.gap(hole.length).is_some(),
-        });
-        found || search.close_at_end().is_some()
     }
 
     /// What is there is no HTTP. An answer of that kind refuses the oldest upgrade request.
@@ -443,24 +392,6 @@ impl Negotiation {
 
 /// How an answer begins that agrees to another protocol.
 const SWITCHING: &[u8] = b"HTTP/1.1 101 ";
-
-fn facts_of_request(request: &Request) -> RequestFacts {
-    RequestFacts {
-        host: request.fields.text("host"),
-        path: Some(request.target.clone()),
-        origin: request.fields.text("origin"),
-        user_agent: request.fields.text("user-agent"),
-        forwarded_for: forwarded_for(&request.fields),
-    }
-}
-
-fn facts_of_response(response: &Response) -> ResponseFacts {
-    ResponseFacts {
-        status: Some(response.status),
-        subprotocol: response.fields.text("sec-websocket-protocol"),
-        extensions: response.fields.text("sec-websocket-extensions"),
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -505,9 +436,8 @@ mod tests {
             end: None,
             directions,
             repetitions: Default::default(),
-            last_packet: PACKET,
-            last_time: Timestamp::default(),
             span,
+            last_time: Timestamp::default(),
         };
         session.finish(&start(), &summary, 0)
     }

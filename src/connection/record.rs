@@ -4,6 +4,7 @@
 
 use crate::close_code::CloseCode;
 use crate::flow::{Endpoint, PacketId, PerRole, Role, Timestamp};
+use crate::http::{Request, Response, forwarded_for};
 use crate::tcp::FlowSpan;
 use crate::websocket::{LikelyCause, Rule, Utf8ErrorKind};
 
@@ -105,6 +106,19 @@ pub struct RequestFacts {
     pub forwarded_for: Option<Box<str>>,
 }
 
+impl RequestFacts {
+    /// What `request` says of itself.
+    pub(super) fn of(request: &Request) -> Self {
+        Self {
+            host: request.fields.text("host"),
+            path: Some(request.target.clone()),
+            origin: request.fields.text("origin"),
+            user_agent: request.fields.text("user-agent"),
+            forwarded_for: forwarded_for(&request.fields),
+        }
+    }
+}
+
 /// What the answer to an upgrade request said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResponseFacts {
@@ -114,6 +128,17 @@ pub struct ResponseFacts {
     pub subprotocol: Option<Box<str>>,
     /// The `Sec-WebSocket-Extensions` that the server agreed to.
     pub extensions: Option<Box<str>>,
+}
+
+impl ResponseFacts {
+    /// What `response` says.
+    pub(super) fn of(response: &Response) -> Self {
+        Self {
+            status: Some(response.status),
+            subprotocol: response.fields.text("sec-websocket-protocol"),
+            extensions: response.fields.text("sec-websocket-extensions"),
+        }
+    }
 }
 
 /// What became of an opening handshake.

@@ -107,8 +107,7 @@ impl Secure {
         let first = workplace.records.len();
         workplace.add_locked(self.tls.locked());
         let failure = TlsFailure::of(&self.tls, self.client, start, summary, missed);
-        let at = Arrival { packet: summary.last_packet, time: summary.last_time, acknowledged: None };
-        self.tls.finish(at, &mut Carried { content: &mut self.content, workplace });
+        self.tls.finish(summary.last(), &mut Carried { content: &mut self.content, workplace });
         let summary = self.summary_of_content(summary);
         self.content.connection.finish(&summary, workplace);
         let sni = self.tls.client_hello().and_then(|hello| hello.sni.clone());

@@ -30,18 +30,23 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    /// That of a connection whose request is not in the capture.
-    pub(super) fn without_request(start: &FlowStart, client: Direction) -> Self {
+    /// That of a connection of which only this is known yet.
+    pub(super) fn begun(first: Arrival, client: Direction, handshake: Handshake) -> Self {
         Self {
-            first: Arrival { packet: start.packet, time: start.time, acknowledged: None },
+            first,
             client,
             request: RequestFacts::default(),
             response: ResponseFacts::default(),
-            handshake: Handshake::Missing,
+            handshake,
             established: None,
             missed_before: 0,
             faults: Vec::new(),
         }
+    }
+
+    /// That of a connection whose request is not in the capture.
+    pub(super) fn without_request(start: &FlowStart, client: Direction) -> Self {
+        Self::begun(start.first(), client, Handshake::Missing)
     }
 
     fn role_of(&self, direction: Direction) -> Role {
@@ -106,7 +111,7 @@ impl Opening {
         let violations: Vec<_> = self.faults.iter().map(HandshakeFault::violation).collect();
         let verdict = closing::tcp_verdict(&self.circumstances(summary, PerRole::default()));
         let mut record = self.record(start, summary.span, verdict);
-        record.last_packet = answer.map_or(summary.last_packet, |at| at.packet);
+        record.last_packet = answer.map_or(summary.span.last, |at| at.packet);
         record.ended_at = answer.map(|at| at.time).or(summary.end.map(|end| end.time));
         record.violation_count = violations.len() as u64;
         record.violations = violations;
@@ -221,10 +226,9 @@ impl Session {
 
     /// The connection is over; `missed` counts the bytes that the TCP connection lacks.
     pub(super) fn finish(mut self, start: &FlowStart, summary: &FlowSummary, missed: u64) -> ConnectionRecord {
-        let at = Arrival { packet: summary.last_packet, time: summary.last_time, acknowledged: None };
         let tails = PerRole { client: self.tail(Role::Client, summary), server: self.tail(Role::Server, summary) };
         for role in [Role::Client, Role::Server] {
-            self.decoders.get_mut(role).end(at, &mut self.findings.of(role));
+            self.decoders.get_mut(role).end(summary.last(), &mut self.findings.of(role));
         }
         let circumstances = self.opening.circumstances(summary, tails);
         let missed_bytes = missed.saturating_sub(self.opening.missed_before);
@@ -237,7 +241,7 @@ impl Session {
         let activity = self.evidence(summary);
         let findings = self.findings;
         let mut record = self.opening.record(start, summary.span, verdict);
-        record.last_packet = summary.last_packet;
+        record.last_packet = summary.span.last;
         record.ended_at = summary.end.map(|end| end.time).or(findings.closing.closed_at().map(|at| at.time));
         record.activity = Some(Box::new(activity));
         record.messages = findings.messages;

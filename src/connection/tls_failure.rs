@@ -6,7 +6,7 @@ use crate::tcp::{Arrival, EndKind, FlowStart, FlowSummary};
 use crate::tls::{Alert, Certificate, Ending, Tls, Version, suite_name};
 
 use super::cause::{Cause, CauseKind};
-use super::record::{CloseSource, ClosedBy, ConnectionRecord, Handshake, RequestFacts, ResponseFacts, Transport};
+use super::record::{CloseSource, ClosedBy, ConnectionRecord, Handshake, Transport};
 use super::session::Opening;
 
 /// A TLS handshake that failed.
@@ -57,17 +57,8 @@ impl TlsFailure {
         });
         let failure = tls.failure(ending, missed == 0)?;
         let hello = tls.client_hello()?;
-        let first = Arrival { packet: start.packet, time: start.time, acknowledged: None };
-        let opening = Opening {
-            first,
-            client,
-            request: RequestFacts::default(),
-            response: ResponseFacts::default(),
-            handshake: Handshake::Unanswered,
-            established: None,
-            missed_before: 0,
-            faults: Vec::new(),
-        };
+        // To open a WebSocket was not even asked.
+        let opening = Opening::begun(start.first(), client, Handshake::Unanswered);
         let mut record = opening.attempt(start, summary, None, missed);
         record.transport = Transport::Tls;
         record.sni.clone_from(&hello.sni);
@@ -75,7 +66,7 @@ impl TlsFailure {
         record.verdict.source = Some(CloseSource::Inferred);
         record.verdict.closed_by = failure.by.map(ClosedBy::One);
         record.verdict.clean = Some(false);
-        let at = failure.mark.unwrap_or(first);
+        let at = failure.mark.unwrap_or(start.first());
         record.cause = failure.cause.map(|name| Cause { kind: CauseKind::TlsHandshake(name), packet: at.packet });
         Some(Self {
             record: Box::new(record),

@@ -213,7 +213,7 @@ impl<A: Application> Live<A> {
             directions[sender].claimed = if believed { distance.unsigned_abs() } else { 0 };
         }
         let end = ending.map(|ending| self.first_end(&ending, fins));
-        FlowSummary { end, directions, repetitions: self.repetitions, last_packet: span.last, last_time, span }
+        FlowSummary { end, directions, repetitions: self.repetitions, span, last_time }
     }
 
     /// The first FIN or RST that was sent: the one that was captured first, unless its sender had heard a FIN by then.

@@ -46,6 +46,14 @@ pub struct FlowStart {
     pub syn_seen: bool,
 }
 
+impl FlowStart {
+    /// The arrival of the connection's first packet.
+    #[must_use]
+    pub const fn first(&self) -> Arrival {
+        Arrival { packet: self.packet, time: self.time, acknowledged: None }
+    }
+}
+
 /// How a sender ended its direction, or the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndKind {
@@ -89,6 +97,12 @@ pub struct DirectionEnd {
 }
 
 impl FlowSummary {
+    /// The arrival of the connection's last packet.
+    #[must_use]
+    pub const fn last(&self) -> Arrival {
+        Arrival { packet: self.span.last, time: self.last_time, acknowledged: None }
+    }
+
     /// How what `direction` carries ended.
     #[must_use]
     pub const fn end_of(&self, direction: Direction) -> DirectionEnd {
@@ -131,12 +145,10 @@ pub struct FlowSummary {
     pub directions: [DirectionEnd; 2],
     /// What each end repeated to no answer: from the low end, from the high end.
     pub repetitions: [Repetitions; 2],
-    /// The last packet of the connection.
-    pub last_packet: PacketId,
-    /// When that was captured.
-    pub last_time: Timestamp,
     /// Where its packets lie.
     pub span: FlowSpan,
+    /// When the last of them was captured.
+    pub last_time: Timestamp,
 }
 
 /// Which packets are of a connection: those of its flow from the first to the last, in the networks that these were in.

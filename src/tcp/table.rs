@@ -495,7 +495,7 @@ mod tests {
                     let second = if end.perhaps_second { ", perhaps second" } else { "" };
                     format!("{:?} of {} in {}{second}", end.kind, name(end.sender), end.packet.number)
                 }
-                None => format!("open at {}", summary.last_packet.number),
+                None => format!("open at {}", summary.span.last.number),
             });
             for direction in [CLIENT, SERVER] {
                 let end = summary.end_of(direction);

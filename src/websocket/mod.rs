@@ -4,8 +4,10 @@
 //! so that memory does not grow with the size of a message.
 //!
 //! ```text
-//!   Decoder: frames (frame) ─▶ messages ─▶ (inflate) ─▶ text (utf8), if invalid what else (likely_cause)
-//!      │            └──────▶ Close bodies (close)
+//!   heads ─▶ what was offered and agreed upon (handshake, extension), and the rules that they break (opening)
+//!   Decoder: frames (frame) ─▶ messages (message, inflate) ─▶ text (utf8), if invalid what else (likely_cause)
+//!      │            ├──────▶ Close bodies (close)
+//!      │            └──────▶ the rules that they break (conformance, rule)
 //!      └── after a gap that hid a header: the next believable frame (resync)
 //! ```
 

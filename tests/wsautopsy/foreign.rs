@@ -99,7 +99,7 @@ pub(crate) fn believed_in(streams: &[Vec<u8>; 2], random: &mut Random) -> usize 
     let span = FlowSpan { first: packet, last: packet, scopes: [None; 2] };
     let directions = [DirectionEnd::default(); 2];
     let repetitions = [Repetitions::default(); 2];
-    let summary = FlowSummary { end: None, directions, repetitions, last_packet: packet, last_time: time, span };
+    let summary = FlowSummary { end: None, directions, repetitions, span, last_time: time };
     connection.finish(&summary, &mut output);
     output.records.len()
 }

@@ -24,7 +24,7 @@ const PIPELINE: [&str; 13] = [
 ];
 
 /// Libraries with one user each.
-const LIBRARIES: [(&str, &[&str]); 7] = [
+const LIBRARIES: [(&str, &[&str]); 17] = [
     ("pcap_parser", &["src/capture/"]),
     ("chardetng", &["src/websocket/likely_cause/"]),
     ("encoding_rs", &["src/websocket/likely_cause/"]),
@@ -34,6 +34,17 @@ const LIBRARIES: [(&str, &[&str]); 7] = [
     // The program hands its arguments to the parser.
     ("clap", &["src/cli/", "src/main.rs"]),
     ("indicatif", &["src/cli/"]),
+    // What opens TLS records and reads handshakes.
+    ("aes", &["src/tls/"]),
+    ("aes_gcm", &["src/tls/"]),
+    ("cbc", &["src/tls/"]),
+    ("ccm", &["src/tls/"]),
+    ("chacha20poly1305", &["src/tls/"]),
+    ("hkdf", &["src/tls/"]),
+    ("hmac", &["src/tls/"]),
+    ("sha2", &["src/tls/"]),
+    ("tls_parser", &["src/tls/"]),
+    ("x509_parser", &["src/tls/"]),
 ];
 
 /// A source file without its tests.

@@ -57,8 +57,7 @@ fn in_words_of_the_truth(record: &ConnectionRecord, truth: &Value) -> Value {
         "close_code": record.verdict.close_code.map(|code| code.0),
         // Closes that crossed on the wire may look ordered to the applications.
         "closed_by": if by == Some("both") { truth["closed_by"].clone() } else { json!(by) },
-        // What cannot be inflated cannot be judged.
-        "invalid_text": if record.undecodable_messages > 0 { truth["invalid_text"].clone() } else { invalid_text(record) },
+        "invalid_text": invalid_text(record),
     })
 }
 
