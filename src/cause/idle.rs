@@ -11,7 +11,8 @@
 //! - Chance would hardly put so many there, judging by the other ages around: less than once in [`CHANCES`] servers.
 //!
 //! Both legs of one connection through a proxy, when both are in the capture: the proxy ended both at once, with the same
-//! age, which is a whole number of seconds as in every configuration file, and it ended no other connection with them.
+//! age, which is a whole number of seconds as in every configuration file, and it ended no other connection with them that
+//! was open by then.
 //!
 //! Neither counts for a connection in which bytes are missing or a rule was broken, which is a reason of its own, or where
 //! another to the same server and path has survived a longer silence.
@@ -21,7 +22,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{Service, service};
 use crate::close_code::CloseCode;
 use crate::connection::{ConnectionRecord, Handshake};
-use crate::flow::{Endpoint, PacketId, Role};
+use crate::flow::{Endpoint, PacketId, Role, Timestamp};
 
 /// Milliseconds of silence that may be a time-out. Shorter ones are pauses.
 const LEAST_MILLIS: f64 = 1000.0;
@@ -112,22 +113,33 @@ fn silent(record: &ConnectionRecord) -> Option<Silent<'_>> {
     (age >= LEAST_MILLIS).then_some(Silent { record, age, end: end.as_nanos() as f64 / 1e6, by })
 }
 
-/// When connections ended without a Close frame, silent or not, in order.
-fn abnormal_ends(records: &[ConnectionRecord]) -> Vec<f64> {
+/// A connection that ended without a Close frame, silent or not: when, and when it began, in milliseconds.
+struct AbnormalEnd {
+    began: f64,
+    ended: f64,
+}
+
+/// All of them, in order of their ends.
+fn abnormal_ends(records: &[ConnectionRecord]) -> Vec<AbnormalEnd> {
     let abnormal = records.iter().filter(|record| record.verdict.close_code == Some(CloseCode::ABNORMAL));
-    let mut ends: Vec<f64> = abnormal.filter_map(|record| Some(record.ended_at?.as_nanos() as f64 / 1e6)).collect();
-    ends.sort_by(f64::total_cmp);
+    let millis = |time: Timestamp| time.as_nanos() as f64 / 1e6;
+    let mut ends: Vec<_> = abnormal
+        .filter_map(|record| Some(AbnormalEnd { began: millis(record.opened_at), ended: millis(record.ended_at?) }))
+        .collect();
+    ends.sort_by(|one, other| one.ended.total_cmp(&other.ended));
     ends
 }
 
 /// The legs of connections that a proxy ended on both sides at once, and nothing else with them.
-fn of_legs<'a>(silents: &[Silent<'a>], ends: &[f64]) -> Vec<Silent<'a>> {
+fn of_legs<'a>(silents: &[Silent<'a>], ends: &[AbnormalEnd]) -> Vec<Silent<'a>> {
     let mut silents = silents.to_vec();
     silents.sort_by(|one, other| one.end.total_cmp(&other.end));
     let moments = silents.chunk_by(|one, next| next.end - one.end <= APART_MILLIS);
     let alone = |end: f64| {
-        let position = |time: f64| ends.partition_point(|other| *other < time);
-        position(end + APART_MILLIS) - position(end - APART_MILLIS) <= 2
+        let position = |time: f64| ends.partition_point(|other| other.ended < time);
+        let moment = ends.get(position(end - APART_MILLIS)..position(end + APART_MILLIS)).unwrap_or_default();
+        // What began later was not there to be ended with them.
+        moment.iter().filter(|other| other.began <= end).take(3).count() <= 2
     };
     let pairs = moments.filter(|moment| matches!(moment, [one, other] if are_legs(one, other) && alone(one.end)));
     pairs.flatten().copied().collect()

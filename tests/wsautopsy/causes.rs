@@ -577,6 +577,10 @@ mod idle {
     #[test]
     fn proxy_that_ends_both_legs_by_the_clock_is_a_timeout() {
         assert_eq!(causes_of(legs(2000)), ["idle-timeout"; 2]);
+        // Another that was not open by then says nothing.
+        let later = opened(55_000, "/other", 2030).text(SERVER, "hi").fins(SERVER);
+        let expected = ["idle-timeout", "idle-timeout", "closed-without-close-frame"];
+        assert_eq!(causes_of(legs(2000).into_iter().chain([later])), expected);
     }
 
     #[test]
