@@ -1,5 +1,7 @@
 //! Whole TLS connections, made here and read back.
 
+use sha2::Digest;
+
 use super::*;
 use crate::flow::Role;
 use crate::tls::alert::Alert;
@@ -48,24 +50,24 @@ struct Wire {
 impl Wire {
     /// A connection of TLS 1.3 of whose secrets those with these labels are known.
     fn tls13(suite: u16, labels: &[&str]) -> Self {
+        let mut wire = Self::silent13(suite, labels);
+        wire.hellos(suite, &SELECTED_TLS13);
+        wire
+    }
+
+    /// The same before anybody has said anything.
+    fn silent13(suite: u16, labels: &[&str]) -> Self {
         let suite_of = Suite::of(suite, Version::TLS13).unwrap();
         let length = suite_of.hash.bytes();
         let secret = |number: u8| vec![number; length];
-        let all = [
-            "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
-            "CLIENT_TRAFFIC_SECRET_0",
-            "SERVER_HANDSHAKE_TRAFFIC_SECRET",
-            "SERVER_TRAFFIC_SECRET_0",
-        ];
+        let all = ALL.into_iter().chain(["CLIENT_EARLY_TRAFFIC_SECRET"]);
         let mut secrets = Secrets::default();
         for (number, label) in (1..).zip(all).filter(|(_, label)| labels.contains(label)) {
             secrets.add_key_log(key_log(label, &secret(number)).as_bytes());
         }
         let opener = |number| (Opener::of_traffic_secret(suite_of, &secret(number)).unwrap(), 0);
         let keys = [vec![opener(1), opener(2)], vec![opener(3), opener(4)]];
-        let mut wire = Self::new(Version::TLS13, secrets, keys);
-        wire.hellos(suite, &[0, 43, 0, 2, 3, 4]);
-        wire
+        Self::new(Version::TLS13, secrets, keys)
     }
 
     /// A connection of TLS 1.2 or before.
@@ -94,7 +96,11 @@ impl Wire {
 
     fn hellos(&mut self, suite: u16, extensions: &[u8]) {
         self.clear(CLIENT, 22, &client_hello());
-        let fields = [&[3, 3][..], &SERVER_RANDOM, &[0], &suite.to_be_bytes(), &[0]].concat();
+        self.answer(&SERVER_RANDOM, suite, extensions);
+    }
+
+    fn answer(&mut self, random: &Random, suite: u16, extensions: &[u8]) {
+        let fields = [&[3, 3][..], random, &[0], &suite.to_be_bytes(), &[0]].concat();
         let mut version = self.version.0.min(0x0303).to_be_bytes().to_vec();
         version.extend_from_slice(&fields[2..]);
         self.clear(SERVER, 22, &message(2, &[&version[..], &prefixed(extensions)].concat()));
@@ -169,6 +175,9 @@ fn client_hello_to(name: &str) -> Vec<u8> {
     let fields = [&[3, 3][..], &CLIENT_RANDOM, &[0], &prefixed(&[0x13, 1]), &[1, 0], &prefixed(&extensions)].concat();
     message(1, &fields)
 }
+
+/// The extension in which a server chooses TLS 1.3.
+const SELECTED_TLS13: [u8; 6] = [0, 43, 0, 2, 3, 4];
 
 const ALL: [&str; 4] = [
     "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
@@ -257,6 +266,42 @@ fn key_update_is_followed() {
     wire.seal(CLIENT, 2, ContentType::ApplicationData, b"after");
     wire.seal(CLIENT, 2, ContentType::ApplicationData, b"more");
     assert_eq!(wire.log.told, ["client before", "client after", "client more"]);
+}
+
+#[test]
+fn early_data_is_carried_once_the_server_takes_it() {
+    for (taken, extensions) in [(true, &[0, 4, 0, 42, 0, 0][..]), (false, &[0, 0])] {
+        let labels = [&ALL[..], &["CLIENT_EARLY_TRAFFIC_SECRET"]].concat();
+        let mut wire = Wire::silent13(0x1301, &labels);
+        wire.clear(CLIENT, 22, &client_hello());
+        let suite = Suite::of(0x1301, Version::TLS13).unwrap();
+        wire.keys[0].insert(0, (Opener::of_traffic_secret(suite, &[5; 32]).unwrap(), 0));
+        wire.seal(CLIENT, 0, ContentType::ApplicationData, b"early");
+        wire.answer(&SERVER_RANDOM, 0x1301, &SELECTED_TLS13);
+        wire.seal(CLIENT, 0, ContentType::ApplicationData, b"still early");
+        assert_eq!(wire.log.told, [""; 0], "the server has not said yet");
+        wire.seal(SERVER, 0, ContentType::Handshake, &message(8, extensions));
+        wire.seal(SERVER, 0, ContentType::Handshake, &message(20, &[0; 32]));
+        wire.seal(CLIENT, 1, ContentType::Handshake, &message(20, &[0; 32]));
+        wire.seal(CLIENT, 2, ContentType::ApplicationData, b"GET");
+        let early: &[&str] = if taken { &["client early", "client still early"] } else { &[] };
+        assert_eq!(wire.log.told, [early, &["client GET"]].concat(), "taken: {taken}");
+    }
+}
+
+#[test]
+fn second_hello_after_a_retry_request_counts() {
+    let retry = sha2::Sha256::digest(b"HelloRetryRequest").into();
+    let mut wire = Wire::silent13(0x1301, &ALL);
+    wire.clear(CLIENT, 22, &client_hello());
+    wire.answer(&retry, 0x1301, &SELECTED_TLS13);
+    wire.clear(CLIENT, 20, &[1]);
+    wire.hellos(0x1301, &SELECTED_TLS13);
+    wire.finish();
+    wire.say(CLIENT, "GET");
+    wire.say(SERVER, "101");
+    assert_eq!(wire.log.told, ["client GET", "server 101"]);
+    assert!(wire.tls.failure(None, true).is_none());
 }
 
 #[test]
