@@ -236,5 +236,4 @@ impl Visitor<Arrival> for Seen {
     }
 }
 
-const MARK: Arrival =
-    Arrival { packet: PacketId { file: 0, number: 1 }, time: Timestamp::from_nanos(0), acknowledged: None };
+const MARK: Arrival = Arrival { packet: PacketId::new(0, 1), time: Timestamp::from_nanos(0), acknowledged: None };

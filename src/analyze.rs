@@ -71,13 +71,13 @@ impl Analysis {
     /// Wireshark's `tcp.stream` of the conversation that begins with `packet`.
     #[must_use]
     pub fn tcp_stream(&self, packet: PacketId) -> Option<usize> {
-        self.captures.get(packet.file as usize)?.conversations.binary_search(&packet.number).ok()
+        self.captures.get(packet.file() as usize)?.conversations.binary_search(&packet.number()).ok()
     }
 
     /// The name of the file that holds `packet`.
     #[must_use]
     pub fn capture_name(&self, packet: PacketId) -> Option<&str> {
-        self.captures.get(packet.file as usize).map(|capture| capture.file.name.as_str())
+        self.captures.get(packet.file() as usize).map(|capture| capture.file.name.as_str())
     }
 
     /// The earliest and the latest time of any packet.
@@ -200,7 +200,7 @@ fn analysed_captures(
     });
     let mut captures: Vec<_> = with_counts.collect();
     for record in connections {
-        if let Some(capture) = captures.get_mut(record.first_packet.file as usize) {
+        if let Some(capture) = captures.get_mut(record.first_packet.file() as usize) {
             capture.missed_bytes += record.missed_bytes;
         }
     }
@@ -285,8 +285,8 @@ mod tests {
                 let found = analysis([&CLEAN[..HEADER], &all.concat()].concat());
                 let [found] = found.connections.as_slice() else { panic!("one connection") };
                 let number = |number: u64| number + u64::from(number > place as u64);
-                assert_eq!(found.first_packet.number, number(expected.first_packet.number));
-                assert_eq!(found.last_packet.number, number(expected.last_packet.number));
+                assert_eq!(found.first_packet.number(), number(expected.first_packet.number()));
+                assert_eq!(found.last_packet.number(), number(expected.last_packet.number()));
                 assert_eq!(
                     (found.opened_at, found.ended_at, found.messages, found.payload_bytes, found.missed_bytes),
                     (expected.opened_at, expected.ended_at, expected.messages, expected.payload_bytes, 0)

@@ -4,41 +4,97 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU64;
 
 /// A moment of the capture: nanoseconds since 1970-01-01T00:00:00 UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(i64);
+///
+/// An `Option` of it is as small as itself: there are some in every live connection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(
+    /// With the sign bit flipped, which keeps the order and leaves 0 for the earliest `i64`, which is no moment.
+    NonZeroU64,
+);
 
 impl Timestamp {
-    /// The moment `nanoseconds` after the epoch; negative ones lie before it.
+    const SIGN: u64 = 1 << 63;
+
+    /// The moment `nanoseconds` after the epoch; negative ones lie before it. `i64::MIN` counts as one more.
     #[must_use]
     pub const fn from_nanos(nanoseconds: i64) -> Self {
-        Self(nanoseconds)
+        match NonZeroU64::new(nanoseconds.cast_unsigned() ^ Self::SIGN) {
+            Some(flipped) => Self(flipped),
+            None => Self(NonZeroU64::MIN),
+        }
     }
 
     /// Nanoseconds since the epoch.
     #[must_use]
     pub const fn as_nanos(self) -> i64 {
-        self.0
+        (self.0.get() ^ Self::SIGN).cast_signed()
     }
 
     /// Milliseconds from `earlier` to `self`, negative if `earlier` is the later one.
     #[must_use]
     pub fn millis_since(self, earlier: Self) -> f64 {
         // The cast rounds above 2^53 ns, about 104 days, to a few nanoseconds.
-        self.0.saturating_sub(earlier.0) as f64 / 1e6
+        self.as_nanos().saturating_sub(earlier.as_nanos()) as f64 / 1e6
+    }
+}
+
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self::from_nanos(0)
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Timestamp").field(&self.as_nanos()).finish()
     }
 }
 
 /// One packet of one capture file.
 ///
-/// Ordered as the analysis read them: by file, then by number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PacketId {
+/// Ordered as the analysis read them: by file, then by number. An `Option` of it is as small as itself.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PacketId(
+    /// The file in the high 24 bits, the number below.
+    NonZeroU64,
+);
+
+impl PacketId {
+    const NUMBER_BITS: u32 = 40;
+    const LAST: u64 = (1 << Self::NUMBER_BITS) - 1;
+
+    /// Packet `number`, from 1, of the capture file `file`, from 0 in the order in which they are analysed. A number above
+    /// 2^40 - 1 or a file above 2^24 - 1 counts as that.
+    #[must_use]
+    pub const fn new(file: u32, number: u64) -> Self {
+        let file = if file >> (64 - Self::NUMBER_BITS) == 0 { file as u64 } else { u64::MAX >> Self::NUMBER_BITS };
+        let number = if number > Self::LAST { Self::LAST } else { number };
+        match NonZeroU64::new(file << Self::NUMBER_BITS | number) {
+            Some(packed) => Self(packed),
+            None => Self(NonZeroU64::MIN),
+        }
+    }
+
     /// Which capture file, from 0, in the order in which they are analysed.
-    pub file: u32,
+    #[must_use]
+    pub const fn file(self) -> u32 {
+        (self.0.get() >> Self::NUMBER_BITS) as u32
+    }
+
     /// The number of the packet in its file, from 1: Wireshark's `frame.number`.
-    pub number: u64,
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0.get() & Self::LAST
+    }
+}
+
+impl fmt::Debug for PacketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PacketId").field("file", &self.file()).field("number", &self.number()).finish()
+    }
 }
 
 /// One end of a TCP connection.
@@ -244,6 +300,26 @@ mod tests {
 
     fn v4(last: u8, port: u16) -> Endpoint {
         Endpoint::from_v4([10, 0, 0, last], port)
+    }
+
+    #[test]
+    fn moments_keep_their_order_and_value() {
+        let nanoseconds = [-i64::MAX, -1, 0, 1, 1_700_000_000_000_000_000, i64::MAX];
+        let moments = nanoseconds.map(Timestamp::from_nanos);
+        assert_eq!(moments.map(Timestamp::as_nanos), nanoseconds);
+        assert!(moments.is_sorted());
+        assert_eq!(Timestamp::from_nanos(i64::MIN).as_nanos(), -i64::MAX);
+        assert_eq!(size_of::<Option<Timestamp>>(), 8);
+    }
+
+    #[test]
+    fn packets_keep_their_order_and_place() {
+        let places = [(0, 1), (0, 9_999_999_999), (1, 1), (10_000, 7), ((1 << 24) - 1, (1 << 40) - 1)];
+        let packets = places.map(|(file, number)| PacketId::new(file, number));
+        assert_eq!(packets.map(|packet| (packet.file(), packet.number())), places);
+        assert!(packets.is_sorted());
+        assert_eq!(PacketId::new(u32::MAX, u64::MAX), packets[4]);
+        assert_eq!(size_of::<Option<PacketId>>(), 8);
     }
 
     #[test]

@@ -139,11 +139,11 @@ impl<'a> Pipeline<'a> {
         let mut begun: Vec<PacketId> = self.shards.iter_mut().flat_map(FlowTable::take_conversations).collect();
         begun.sort_unstable();
         for packet in begun {
-            counts_of(&mut self.counts, packet.file).conversations.push(packet.number);
+            counts_of(&mut self.counts, packet.file()).conversations.push(packet.number());
         }
         for &index in self.pieces.iter().take(used).flat_map(|piece| &piece.undecoded) {
             let Some(packet) = batch.packets().get(index) else { continue };
-            counts_of(&mut self.counts, batch.id_of(packet).file).undecoded_packets += 1;
+            counts_of(&mut self.counts, batch.id_of(packet).file()).undecoded_packets += 1;
         }
     }
 

@@ -121,7 +121,7 @@ fn what_two_taps_saw_counts_once() {
         let twice = run_all(vec![pcap.part("one", |_| true), pcap.part("other", |_| true)]);
         assert_eq!(story(&twice), story(&once), "{name}");
         let frames = twice.connections.iter().flat_map(|record| &record.close_frames);
-        assert!(frames.clone().all(|frame| frame.packet.file == 0), "{name}");
+        assert!(frames.clone().all(|frame| frame.packet.file() == 0), "{name}");
         let [one, other] = &twice.captures[..] else { panic!("{name}") };
         assert_eq!((one.file.packets, &one.conversations), (other.file.packets, &other.conversations));
         assert_eq!(one.conversations, once.captures[0].conversations, "{name}");

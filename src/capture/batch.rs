@@ -52,7 +52,7 @@ impl Batch {
     /// The identity of `packet`, which must be of this batch.
     #[must_use]
     pub fn id_of(&self, packet: &Packet) -> PacketId {
-        PacketId { file: self.source_of(packet).file, number: packet.number }
+        PacketId::new(self.source_of(packet).file, packet.number)
     }
 
     /// The interface of `packet`, which must be of this batch: an index of [`super::CaptureFile::interfaces`].

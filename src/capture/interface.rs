@@ -161,7 +161,7 @@ mod tests {
             }
         }
         assert_eq!(nanos(0, 0, u64::MAX), i64::MAX);
-        assert_eq!(nanos(6, i64::MIN, 0), i64::MIN);
+        assert_eq!(nanos(6, i64::MIN, 0), -i64::MAX);
         assert_eq!(nanos(127, 0, u64::MAX - 1), 0);
         assert_eq!(nanos(0xff, 0, u64::MAX), 0);
     }

@@ -47,7 +47,7 @@ fn times(seen: &[(PacketId, u32)]) -> Vec<u32> {
 
 /// Each packet's file and number.
 fn places(seen: &[(PacketId, u32)]) -> Vec<(u32, u64)> {
-    seen.iter().map(|(id, _)| (id.file, id.number)).collect()
+    seen.iter().map(|(id, _)| (id.file(), id.number())).collect()
 }
 
 fn names(files: &[CaptureFile]) -> Vec<&str> {
@@ -77,7 +77,7 @@ fn files_are_read_in_the_order_of_their_first_packets() {
     let names: Vec<&str> = names(&files).iter().map(|name| name.rsplit('/').next().unwrap()).collect();
     assert_eq!(names, ["first", "-", "last", "nonexistent", "empty", "text"]);
     assert_eq!(files.iter().map(|file| file.problems.len()).collect::<Vec<_>>(), [0, 0, 0, 1, 0, 1]);
-    assert!(seen.iter().all(|(id, time)| id.file == time / 10 - 1 && id.number == u64::from(time % 10) + 1));
+    assert!(seen.iter().all(|(id, time)| id.file() == time / 10 - 1 && id.number() == u64::from(time % 10) + 1));
     assert_eq!(files.iter().map(|file| file.packets).sum::<u64>(), 30);
 }
 
@@ -94,7 +94,7 @@ fn overlapping_files_are_put_in_order() {
         let inputs = (0..parts).rev().map(|part| reader("t", &at((part..20_000).step_by(parts as usize)))).collect();
         let (seen, files) = read(inputs);
         assert_eq!(times(&seen), (0..20_000).collect::<Vec<_>>(), "{parts}");
-        assert!(seen.iter().all(|(id, time)| id.file == time % parts && id.number == u64::from(time / parts) + 1));
+        assert!(seen.iter().all(|(id, time)| id.file() == time % parts && id.number() == u64::from(time / parts) + 1));
         assert_eq!(files.len(), parts as usize);
         assert!(files.iter().all(|file| file.problems.is_empty() && file.packets >= u64::from(20_000 / parts)));
     }
@@ -110,7 +110,7 @@ fn files_that_overlap_at_their_ends_are_put_in_order() {
     expected.sort_unstable();
     assert!(times(&seen) == expected);
     for file in 0..4 {
-        let numbers = seen.iter().filter(|(id, _)| id.file == file).map(|(id, _)| id.number);
+        let numbers = seen.iter().filter(|(id, _)| id.file() == file).map(|(id, _)| id.number());
         assert!(numbers.eq(1..=files[file as usize].packets), "{file}");
     }
 }
@@ -118,7 +118,7 @@ fn files_that_overlap_at_their_ends_are_put_in_order() {
 #[test]
 fn packets_of_a_file_keep_its_order() {
     let (seen, _) = read(vec![reader("a", &at([10, 8, 12, 9, 30, 11])), reader("b", &at([11, 5, 20, 31, 40]))]);
-    let of = |file| seen.iter().filter(|(id, _)| id.file == file).map(|packet| packet.1).collect::<Vec<_>>();
+    let of = |file| seen.iter().filter(|(id, _)| id.file() == file).map(|packet| packet.1).collect::<Vec<_>>();
     assert_eq!((of(0), of(1)), (vec![10, 8, 12, 9, 30, 11], vec![11, 5, 20, 31, 40]));
     assert_eq!(times(&seen), [10, 8, 11, 5, 12, 9, 20, 30, 11, 31, 40]);
 }

@@ -486,7 +486,7 @@ fn directories_give_their_captures_in_order() {
     let mut batch = Batch::default();
     let mut packets = Vec::new();
     while captures.next_batch(&mut batch) {
-        packets.extend(batch.packets().iter().map(|packet| (batch.id_of(packet).file, packet.number)));
+        packets.extend(batch.packets().iter().map(|packet| (batch.id_of(packet).file(), packet.number)));
     }
     assert_eq!(packets, [(0, 1), (1, 1), (2, 1), (0, 2), (1, 2), (2, 2)]);
     assert_eq!(captures.bytes_read(), bytes.len() as u64 * 3);

@@ -72,10 +72,10 @@ impl<'a, W: Write> PcapngWriter<'a, W> {
 
     /// The interface of a packet, which is described before its first one.
     fn interface(&mut self, packet: &Packet, id: PacketId, interface: usize) -> io::Result<Interface> {
-        if let Some(known) = self.interfaces.get(&(id.file, interface)) {
+        if let Some(known) = self.interfaces.get(&(id.file(), interface)) {
             return Ok(*known);
         }
-        let file = self.analysis.captures.get(id.file as usize).map(|capture| &capture.file);
+        let file = self.analysis.captures.get(id.file() as usize).map(|capture| &capture.file);
         let described = file.and_then(|file| file.interfaces.get(interface)).cloned();
         let description = described.unwrap_or_else(|| undescribed(packet));
         let (resolution, unit) = clock(description.resolution);
@@ -89,7 +89,7 @@ impl<'a, W: Write> PcapngWriter<'a, W> {
         options.push((RESOLUTION, &resolution));
         self.block(INTERFACE, &fields, &[], &options)?;
         let written = Interface { number: self.interfaces.len() as u32, unit };
-        self.interfaces.insert((id.file, interface), written);
+        self.interfaces.insert((id.file(), interface), written);
         Ok(written)
     }
 

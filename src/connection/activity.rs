@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     fn at(packet: u64, millis: i64) -> Arrival {
-        let packet = PacketId { file: 0, number: packet };
+        let packet = PacketId::new(0, packet);
         Arrival { packet, time: Timestamp::from_nanos(millis * 1_000_000), acknowledged: Some(100) }
     }
 
@@ -180,8 +180,8 @@ mod tests {
             activity.data_frame(Role::Client, packet, &at(packet, 0), (true, first, bytes));
         }
         let client = &activity.ends.client;
-        assert_eq!(client.largest_message.map(|message| (message.packet.number, message.bytes)), Some((2, 50)));
-        assert_eq!(client.last_message.map(|message| message.packet.number), Some(4));
+        assert_eq!(client.largest_message.map(|message| (message.packet.number(), message.bytes)), Some((2, 50)));
+        assert_eq!(client.last_message.map(|message| message.packet.number()), Some(4));
         assert_eq!(client.messages, 3);
     }
 
@@ -201,7 +201,7 @@ mod tests {
         activity.close(Role::Server, &at(2, 1000));
         activity.pong(Role::Client);
         activity.data_frame(Role::Client, 5, &at(4, 2000), (true, true, 5));
-        assert_eq!(activity.ends.server.unanswered_ping.map(|ping| ping.packet.number), Some(1));
+        assert_eq!(activity.ends.server.unanswered_ping.map(|ping| ping.packet.number()), Some(1));
         assert_eq!(activity.ends.client.messages, 0);
     }
 

@@ -58,7 +58,7 @@ impl SeenClose {
     /// Whether it was captured before `other`. What was searched for is told at the end only.
     fn is_before(&self, other: &Self) -> bool {
         let (own, other) = (&self.at, &other.at);
-        if own.packet.file == other.packet.file { own.packet < other.packet } else { own.time < other.time }
+        if own.packet.file() == other.packet.file() { own.packet < other.packet } else { own.time < other.time }
     }
 }
 
@@ -320,7 +320,7 @@ mod tests {
     const SERVER: Role = Role::Server;
 
     fn close(sender: Role, code: u16, packet: u64, acknowledged: Option<u64>) -> SeenClose {
-        let at = Arrival { packet: PacketId { file: 0, number: packet }, time: millis(packet), acknowledged };
+        let at = Arrival { packet: PacketId::new(0, packet), time: millis(packet), acknowledged };
         SeenClose { sender, code: Some(CloseCode(code)), reason: Box::default(), whole: true, at, end: 100 }
     }
 
@@ -333,7 +333,7 @@ mod tests {
         let end = FlowEnd {
             sender: Direction::FromLow,
             kind,
-            packet: PacketId { file: 0, number: 9 },
+            packet: PacketId::new(0, 9),
             time: Timestamp::default(),
             acknowledged: None,
             perhaps_second: false,

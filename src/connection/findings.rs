@@ -129,8 +129,8 @@ impl Findings {
     pub(super) fn settle(&mut self, circumstances: &Circumstances) {
         let order = self.closing.order(circumstances);
         // What was searched for is told at the end only.
-        let file = self.close_frames.first().map(|frame| frame.packet.file);
-        let one_file = self.close_frames.iter().all(|frame| Some(frame.packet.file) == file);
+        let file = self.close_frames.first().map(|frame| frame.packet.file());
+        let one_file = self.close_frames.iter().all(|frame| Some(frame.packet.file()) == file);
         self.close_frames.sort_by_key(|frame| ((!one_file).then_some(frame.time), frame.packet));
         let earliest = self.close_frames.first().map(|frame| frame.sender);
         let mut seen: PerRole<bool> = PerRole::default();

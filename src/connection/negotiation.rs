@@ -402,7 +402,7 @@ mod tests {
     use crate::websocket::handshake::accept_of;
 
     const CLIENT: Direction = Direction::FromLow;
-    const PACKET: PacketId = PacketId { file: 0, number: 1 };
+    const PACKET: PacketId = PacketId::new(0, 1);
 
     fn start() -> FlowStart {
         let key = FlowKey::of(Endpoint::from_v4([10, 0, 0, 1], 5000), Endpoint::from_v4([10, 0, 0, 2], 80)).0;

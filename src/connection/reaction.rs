@@ -64,7 +64,7 @@ mod tests {
     use crate::tcp::Arrival;
 
     const fn packet(number: u64) -> PacketId {
-        PacketId { file: 0, number }
+        PacketId::new(0, number)
     }
 
     /// What follows a breach of the client in packet 5, at 50 ms, up to offset 100, when the server closes so.

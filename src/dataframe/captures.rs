@@ -12,7 +12,7 @@ use crate::capture::LinkType;
 pub(super) fn table(analysis: &Analysis) -> PolarsResult<DataFrame> {
     let mut rows: Vec<_> = analysis.captures.iter().map(|capture| Row { capture, connections: 0 }).collect();
     for record in &analysis.connections {
-        if let Some(row) = rows.get_mut(record.first_packet.file as usize) {
+        if let Some(row) = rows.get_mut(record.first_packet.file() as usize) {
             row.connections += 1;
         }
     }

@@ -60,10 +60,10 @@ fn place_columns<'a>() -> [Field<'a>; 6] {
             .means("The HTTP/2 stream")
             .null("Not over HTTP/2")
             .source("RFC 8441 section 5"),
-        Field::count("first_packet", |row| Some(row.record.first_packet.number))
+        Field::count("first_packet", |row| Some(row.record.first_packet.number()))
             .means("The first packet: of the TCP connection, or of a later attempt on it")
             .source("Wireshark's `frame.number`"),
-        Field::count("last_packet", |row| Some(row.record.last_packet.number))
+        Field::count("last_packet", |row| Some(row.record.last_packet.number()))
             .means("The last packet, counted in the file that holds it")
             .source("Wireshark's `frame.number`"),
     ]
@@ -242,7 +242,7 @@ fn end_columns<'a>() -> [Field<'a>; 5] {
         Field::word("cause", |row| row.record.cause.map(|cause| cause.kind.name()))
             .means("Why it closed, where the capture shows it")
             .null("The capture does not show it"),
-        Field::count("cause_packet", |row| row.record.cause.map(|cause| cause.packet.number))
+        Field::count("cause_packet", |row| row.record.cause.map(|cause| cause.packet.number()))
             .means("The packet that shows the cause")
             .null("No cause is shown")
             .source("Wireshark's `frame.number`"),

@@ -80,7 +80,7 @@ pub(super) fn leading_columns<'a, E: Event>() -> Vec<Field<'a, E>> {
         Field::<E>::count("connection", |row| Some(row.connection)).means("The connection: `connections.connection`"),
         Field::<E>::text("capture", |row| row.analysis.capture_name(row.event.place().0).map(Cow::Borrowed))
             .means("The capture file, as it was given"),
-        Field::<E>::count("packet", |row| Some(row.event.place().0.number))
+        Field::<E>::count("packet", |row| Some(row.event.place().0.number()))
             .means("The packet that shows it, from 1")
             .source("Wireshark's `frame.number` in that file"),
         Field::<E>::time("time", |row| Some(row.event.place().1)).means("When that packet was captured"),
@@ -118,7 +118,7 @@ mod tests {
         let places = [[(0, 9), (0, 5)], [(0, 5), (0, 5)], [(1, 1), (0, 1)]];
         for (record, places) in analysis.connections.iter_mut().zip(places) {
             for (violation, (file, number)) in record.violations.iter_mut().zip(places) {
-                violation.packet = PacketId { file, number };
+                violation.packet = PacketId::new(file, number);
             }
         }
         let rows = rows(&analysis, |record| &record.violations);

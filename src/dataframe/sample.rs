@@ -211,7 +211,7 @@ impl ConnectionBuilder {
 /// An analysis of one capture, `trace.pcap`, with these connections one after the other, a hundred packets each.
 pub(crate) fn of(records: impl IntoIterator<Item = ConnectionRecord>) -> Analysis {
     let connections: Vec<_> = (0..).zip(records).map(|(index, record)| shifted(record, index)).collect();
-    let conversations = connections.iter().map(|record| record.conversation.number).collect();
+    let conversations = connections.iter().map(|record| record.conversation.number()).collect();
     let captures = vec![AnalysedCapture {
         file: CaptureFile {
             name: "trace.pcap".to_owned(),
@@ -236,7 +236,7 @@ pub(crate) fn of(records: impl IntoIterator<Item = ConnectionRecord>) -> Analysi
 
 /// `record` as the connection `index` of the capture.
 fn shifted(mut record: ConnectionRecord, index: u64) -> ConnectionRecord {
-    let shift = |packet: &mut PacketId| packet.number += 100 * index;
+    let shift = |packet: &mut PacketId| *packet = PacketId::new(packet.file(), packet.number() + 100 * index);
     shift(&mut record.first_packet);
     shift(&mut record.last_packet);
     shift(&mut record.conversation);
@@ -271,5 +271,5 @@ pub(crate) fn analysis() -> Analysis {
 }
 
 fn packet(number: u64) -> PacketId {
-    PacketId { file: 0, number }
+    PacketId::new(0, number)
 }

@@ -45,7 +45,7 @@ fn place_columns<'a>() -> [Field<'a>; 8] {
             .null("The endpoint is not known to serve WebSockets"),
         Field::text("capture", |row| row.analysis.capture_name(row.failure.packet).map(Cow::Borrowed))
             .means("The capture file, as it was given"),
-        Field::count("packet", |row| Some(row.failure.packet.number))
+        Field::count("packet", |row| Some(row.failure.packet.number()))
             .means("The packet that shows it: the alert, or the last one of the handshake")
             .source("Wireshark's `frame.number` in that file"),
         Field::time("time", |row| Some(row.failure.time)).means("When that packet was captured"),

@@ -467,7 +467,7 @@ mod tests {
         /// The next packet's arrival.
         fn arrival(&mut self) -> Arrival {
             self.packets += 1;
-            let packet = PacketId { file: 0, number: self.packets };
+            let packet = PacketId::new(0, self.packets);
             Arrival { packet, time: Timestamp::from_nanos(self.now), acknowledged: None }
         }
 

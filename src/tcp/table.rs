@@ -107,7 +107,7 @@ impl<A: Application> FlowTable<A> {
             return;
         };
         let reuse = flow.reuse(segment);
-        if reuse == Reuse::NewConversation || flow.enters(packet.file) {
+        if reuse == Reuse::NewConversation || flow.enters(packet.file()) {
             self.conversations.push(packet);
         }
         if reuse != Reuse::None {
@@ -128,10 +128,10 @@ impl<A: Application> FlowTable<A> {
         let hash = self.hasher.hash_one(quoted.key);
         // In any network: the error travels against the segment, and maybe in another one.
         if let Some(flow) = self.flows.find_mut(hash, |flow| flow.start.key == quoted.key) {
-            if flow.enters(packet.file) || flow.is_reused_by(quoted) {
+            if flow.enters(packet.file()) || flow.is_reused_by(quoted) {
                 self.conversations.push(packet);
             }
-            flow.file = packet.file;
+            flow.file = packet.file();
             return;
         }
         self.make_room();
@@ -238,7 +238,7 @@ impl<A: Application> Flow<A> {
             scopes: [None; 2],
             end: None,
             checksums: [Experience::default(); 2],
-            file: packet.file,
+            file: packet.file(),
             last: packet,
             last_time: time,
             files: Vec::new(),
@@ -327,7 +327,7 @@ impl<A: Application> Flow<A> {
         output: &mut A::Output,
         ended: &mut VecDeque<(Timestamp, FlowKey)>,
     ) {
-        self.file = packet.file;
+        self.file = packet.file();
         let Some(tcp) = tcp else {
             self.learn_initial(segment);
             self.left_out = true;
@@ -472,7 +472,7 @@ mod tests {
 
         fn new(start: &FlowStart) -> Self {
             let syn = if start.syn_seen { "syn" } else { "no syn" };
-            Self(vec![format!("from {} of {}, {syn}", start.packet.number, start.conversation.number)])
+            Self(vec![format!("from {} of {}, {syn}", start.packet.number(), start.conversation.number())])
         }
 
         fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], _: &Arrival, _: &mut Self::Output) -> Interest {
@@ -493,9 +493,9 @@ mod tests {
             self.0.push(match summary.end {
                 Some(end) => {
                     let second = if end.perhaps_second { ", perhaps second" } else { "" };
-                    format!("{:?} of {} in {}{second}", end.kind, name(end.sender), end.packet.number)
+                    format!("{:?} of {} in {}{second}", end.kind, name(end.sender), end.packet.number())
                 }
-                None => format!("open at {}", summary.span.last.number),
+                None => format!("open at {}", summary.span.last.number()),
             });
             for direction in [CLIENT, SERVER] {
                 let end = summary.end_of(direction);
@@ -561,7 +561,7 @@ mod tests {
             };
             self.number += 1;
             self.now += 1_000_000;
-            let packet = PacketId { file: self.file, number: self.number };
+            let packet = PacketId::new(self.file, self.number);
             self.table.segment(&segment, payload, packet, Timestamp::from_nanos(self.now));
             self
         }
@@ -573,7 +573,7 @@ mod tests {
 
         /// What the analysis asks after each batch.
         fn conversations(&mut self) -> Vec<(u32, u64)> {
-            self.table.take_conversations().map(|packet| (packet.file, packet.number)).collect()
+            self.table.take_conversations().map(|packet| (packet.file(), packet.number())).collect()
         }
 
         fn seconds_pass(&mut self, seconds: i64) -> &mut Self {
@@ -884,7 +884,7 @@ mod tests {
                 payload: payload_range,
                 cut: 0,
             };
-            table.segment(&segment, payload, PacketId { file: 0, number: 1 }, Timestamp::default());
+            table.segment(&segment, payload, PacketId::new(0, 1), Timestamp::default());
         };
         send(CLIENT, SYN, 100, 0, b"");
         send(SERVER, SYN_ACK, 500, 101, b"");

@@ -29,7 +29,7 @@ fn cause(conversation: Conversation) -> String {
 
 #[track_caller]
 fn cause_in(capture: &Capture) -> String {
-    only(capture).cause.map_or_else(String::new, |cause| format!("{} in {}", cause.kind.name(), cause.packet.number))
+    only(capture).cause.map_or_else(String::new, |cause| format!("{} in {}", cause.kind.name(), cause.packet.number()))
 }
 
 /// The causes of all connections.
@@ -260,7 +260,7 @@ mod offence {
         let sent = open().frame(CLIENT, BINARY, [0; 100]).frame(CLIENT, BINARY, [0; 900]).text(CLIENT, "small");
         let found = only(&Capture::of(closed_by_server(sent, 1009, "")));
         let cause = found.cause.unwrap();
-        assert_eq!((cause.kind, cause.packet.number), (CauseKind::MessageTooBig { bytes: 900 }, 7));
+        assert_eq!((cause.kind, cause.packet.number()), (CauseKind::MessageTooBig { bytes: 900 }, 7));
         assert_eq!(super::cause(closed_by_server(open().text(SERVER, "mine"), 1009, "")), "");
     }
 
@@ -273,7 +273,7 @@ mod offence {
             open().frame(CLIENT, 0x01, [b'x'; 400]).frame(CLIENT, 0x00, [b'x'; 400]).frame(CLIENT, 0x80, "x");
         let found = only(&Capture::of(closed_by_server(fragments, 1009, "")));
         let cause = found.cause.unwrap();
-        assert_eq!((cause.kind, cause.packet.number), (CauseKind::MessageTooBig { bytes: 801 }, 6));
+        assert_eq!((cause.kind, cause.packet.number()), (CauseKind::MessageTooBig { bytes: 801 }, 6));
     }
 
     #[test]

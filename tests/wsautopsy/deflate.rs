@@ -41,7 +41,7 @@ fn text(conversation: Conversation, sender: Role, payload: &[u8]) -> Conversatio
 fn invalid(record: &wsautopsy::connection::ConnectionRecord) -> Vec<String> {
     let told = record.invalid_utf8.iter().map(|fault| {
         let bytes = fault.message_bytes.map_or_else(|| "unknown".to_owned(), |bytes| bytes.to_string());
-        format!("{} at {} of {bytes} in {}", fault.sender.name(), fault.byte_offset, fault.packet.number)
+        format!("{} at {} of {bytes} in {}", fault.sender.name(), fault.byte_offset, fault.packet.number())
     });
     told.collect()
 }

@@ -457,7 +457,7 @@ fn hole_among_requests_behind_a_refused_upgrade_has_its_place() {
 fn answer_alone_is_a_connection_from_its_first_packet_on() {
     let capture = Capture::of(talk().close(SERVER, 1001, "").close(CLIENT, 1001, "").fins(SERVER));
     let found = only(&capture.clone().without(4));
-    assert_eq!((found.handshake, found.first_packet.number), (Handshake::Missing, 1));
+    assert_eq!((found.handshake, found.first_packet.number()), (Handshake::Missing, 1));
     assert_eq!(found.missed_bytes, request_head("/chat", "").len() as u64);
     assert_eq!(verdict(&found), "1001 frame, by server, reply matching 1001, fin by server, clean");
     assert_eq!(found.response.status, Some(101));

@@ -78,7 +78,7 @@ pub(crate) fn believed(protocol: Protocol, bytes: u64, seed: u64) -> usize {
 /// How many WebSockets are found in a flow of these two directions.
 pub(crate) fn believed_in(streams: &[Vec<u8>; 2], random: &mut Random) -> usize {
     let (key, _) = FlowKey::of(Endpoint::from_v4([10, 0, 0, 1], 5000), Endpoint::from_v4([10, 0, 0, 2], 6000));
-    let (packet, time) = (PacketId { file: 0, number: 1 }, Timestamp::default());
+    let (packet, time) = (PacketId::new(0, 1), Timestamp::default());
     let start = FlowStart { key, packet, time, conversation: packet, syn_seen: false };
     let (mut connection, mut output) = (Connection::new(&start), Workplace::default());
     let size = *random.pick(&[1448, 1448, 536, 100, 16_000]);

@@ -78,10 +78,10 @@ fn packets_and_streams_have_wiresharks_numbers() {
     let analysis = analysis(&capture);
     assert_eq!(analysis.captures[0].conversations, [1, 8, 9, 19]);
     let told: Vec<_> =
-        analysis.connections.iter().map(|found| (found.first_packet.number, found.conversation)).collect();
+        analysis.connections.iter().map(|found| (found.first_packet.number(), found.conversation)).collect();
     assert_eq!(told.iter().map(|(first, _)| *first).collect::<Vec<_>>(), [9, 19]);
     assert_eq!(told.iter().map(|(_, begun)| analysis.tcp_stream(*begun)).collect::<Vec<_>>(), [Some(2), Some(3)]);
-    let closes: Vec<_> = analysis.connections[1].close_frames.iter().map(|close| close.packet.number).collect();
+    let closes: Vec<_> = analysis.connections[1].close_frames.iter().map(|close| close.packet.number()).collect();
     assert_eq!(closes, [24, 25]);
 }
 
@@ -111,7 +111,7 @@ fn each_file_of_several_has_numbers_of_its_own() {
     let inputs = vec![Capture::of(chat_from(1)).input("a.pcap"), Capture::of(chat_from(2)).input("b.pcap")];
     let analysis = analysis_of(inputs);
     let told: Vec<_> =
-        analysis.connections.iter().map(|found| (found.first_packet.file, found.first_packet.number)).collect();
+        analysis.connections.iter().map(|found| (found.first_packet.file(), found.first_packet.number())).collect();
     assert_eq!(told, [(0, 1), (1, 1)]);
     assert!(analysis.connections.iter().all(|found| analysis.tcp_stream(found.conversation) == Some(0)));
 }

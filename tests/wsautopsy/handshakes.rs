@@ -70,7 +70,8 @@ fn several_attempts_on_one_connection_are_a_row_each() {
     let conversation = Conversation::new().syn().request("/a").server(refusal).request("/b").server(refusal);
     let conversation = conversation.upgrade("/c").close(CLIENT, 1000, "").close(SERVER, 1000, "").fins(SERVER);
     let analysis = analysis(&Capture::of(conversation));
-    let told: Vec<_> = analysis.connections.iter().map(|found| (handshake(found), found.first_packet.number)).collect();
+    let told: Vec<_> =
+        analysis.connections.iter().map(|found| (handshake(found), found.first_packet.number())).collect();
     let refused = (Handshake::Refused, Some(401));
     assert_eq!(told, [(refused, 1), (refused, 6), ((Handshake::Complete, Some(101)), 8)]);
     let paths: Vec<_> = analysis.connections.iter().filter_map(|found| found.request.path.as_deref()).collect();
@@ -83,7 +84,7 @@ fn plain_requests_before_the_upgrade_are_no_rows() {
     let page = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage";
     let conversation = Conversation::new().syn().client("GET / HTTP/1.1\r\nHost: h\r\n\r\n").server(page);
     let found = record(conversation.upgrade("/chat").rst(CLIENT));
-    assert_eq!((found.first_packet.number, found.request.path.as_deref()), (6, Some("/chat")));
+    assert_eq!((found.first_packet.number(), found.request.path.as_deref()), (6, Some("/chat")));
     assert_eq!(verdict(&found), "1006 inferred, by client, rst by client, not clean");
 }
 
@@ -120,7 +121,7 @@ fn heads_may_be_split_anywhere() {
             (handshake(&found), closes(&found)),
             ((Handshake::Complete, Some(101)), vec!["client first 1000".into()])
         );
-        assert_eq!(found.first_packet.number, 1);
+        assert_eq!(found.first_packet.number(), 1);
     }
 }
 

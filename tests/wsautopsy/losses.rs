@@ -140,7 +140,7 @@ fn connection_spans_two_captures() {
     let [found] = analysis.connections.as_slice() else { panic!("{:#?}", analysis.connections) };
     assert_eq!((verdict(found), found.messages.server, found.complete), (CLEAN.to_owned(), 4, true));
     let close = &found.close_frames[0];
-    assert_eq!((analysis.capture_name(close.packet), close.packet.number), (Some("2.pcap"), 3));
+    assert_eq!((analysis.capture_name(close.packet), close.packet.number()), (Some("2.pcap"), 3));
     assert_eq!(analysis.captures.iter().map(|capture| capture.conversations.clone()).collect::<Vec<_>>(), [[1], [1]]);
 }
 

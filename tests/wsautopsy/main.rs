@@ -100,5 +100,6 @@ fn closes(record: &ConnectionRecord) -> Vec<String> {
 /// The violations, such as `client unmasked-client-frame in 6`.
 fn violations(record: &ConnectionRecord) -> Vec<String> {
     let told = record.violations.iter();
-    told.map(|broken| format!("{} {} in {}", broken.sender.name(), broken.rule.name(), broken.packet.number)).collect()
+    told.map(|broken| format!("{} {} in {}", broken.sender.name(), broken.rule.name(), broken.packet.number()))
+        .collect()
 }

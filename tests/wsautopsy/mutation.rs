@@ -189,7 +189,7 @@ impl<'a> Truth<'a> {
         });
         let text = |record: &ConnectionRecord| {
             let (client, server, handshake) = (record.client, record.server, record.handshake);
-            format!("noise: {client} to {server}, handshake {handshake:?}, packet {}", record.first_packet.number)
+            format!("noise: {client} to {server}, handshake {handshake:?}, packet {}", record.first_packet.number())
         };
         noise.map(text).collect()
     }
@@ -201,7 +201,7 @@ impl<'a> Truth<'a> {
 
     /// Whether one of the packets from the connection's first to its last ends with bytes of a sound capture.
     fn sent(&self, record: &ConnectionRecord, stored: &[u8]) -> bool {
-        let numbers = record.first_packet.number..=record.last_packet.number;
+        let numbers = record.first_packet.number()..=record.last_packet.number();
         let mut captures = Captures::new(vec![Input::reader("mutant", Box::new(Cursor::new(stored.to_vec())))]);
         let mut batch = Batch::default();
         while captures.next_batch(&mut batch) {
@@ -219,7 +219,7 @@ impl<'a> Truth<'a> {
 /// The complete handshakes of `analysis`: who, and in which packet they begin.
 fn complete(analysis: &Analysis) -> BTreeSet<(u64, String)> {
     let records = analysis.connections.iter().filter(|record| record.handshake == Handshake::Complete);
-    records.map(|record| (record.first_packet.number, format!("{} to {}", record.client, record.server))).collect()
+    records.map(|record| (record.first_packet.number(), format!("{} to {}", record.client, record.server))).collect()
 }
 
 /// What damage cost of what came `before` it, and must not.

@@ -72,7 +72,7 @@ fn close_frames_carry_packet_reason_and_position() {
         "server extra 1000 again".into(),
     ];
     assert_eq!(closes(&found), expected);
-    assert_eq!(found.close_frames.iter().map(|close| close.packet.number).collect::<Vec<_>>(), [6, 8, 9]);
+    assert_eq!(found.close_frames.iter().map(|close| close.packet.number()).collect::<Vec<_>>(), [6, 8, 9]);
     assert_eq!(found.verdict.reply_ms, Some(2.0));
     assert_eq!(violations(&found), ["server second-close in 9"]);
 }
@@ -82,7 +82,7 @@ fn close_frame_in_two_segments_is_told_with_the_second() {
     let bytes = close_frame(CLIENT, 1000, "split");
     let found = record(open().segments(CLIENT, &bytes, 7).close(SERVER, 1000, "").fins(SERVER));
     assert_eq!(closes(&found), ["client first 1000 split", "server reply 1000"]);
-    assert_eq!(found.close_frames[0].packet.number, 7);
+    assert_eq!(found.close_frames[0].packet.number(), 7);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn invalid_text_is_told_with_its_packet_and_the_reaction() {
     let conversation = open().text(CLIENT, "fine").segments(CLIENT, &text, 9).text(SERVER, "what?");
     let found = record(conversation.close(SERVER, 1007, "").close(CLIENT, 1007, "").fins(SERVER));
     let [row] = found.invalid_utf8.as_slice() else { panic!("{:?}", found.invalid_utf8) };
-    assert_eq!((row.packet.number, row.location), (8, TextLocation::TextMessage(1)));
+    assert_eq!((row.packet.number(), row.location), (8, TextLocation::TextMessage(1)));
     assert_eq!((row.message_bytes, row.byte_offset, row.error), (Some(12), 3, Utf8ErrorKind::MissingContinuation));
     assert_eq!(&*row.context, b"caf\xe9 au lait");
     assert_eq!((row.peer_close_code.map(|code| code.0), row.peer_reaction_ms), (Some(1007), Some(2.0)));
@@ -139,7 +139,7 @@ fn messages_and_payload_bytes_are_counted_by_sender() {
 fn complete_connection_knows_its_times_and_packets() {
     let found = record(open().wait(1000).close(CLIENT, 1000, "").close(SERVER, 1000, "").fins(SERVER));
     assert_eq!(found.handshake, Handshake::Complete);
-    assert_eq!((found.first_packet.number, found.last_packet.number), (1, 10));
+    assert_eq!((found.first_packet.number(), found.last_packet.number()), (1, 10));
     assert_eq!(found.established_at.unwrap().millis_since(found.opened_at), 4.0);
     assert_eq!(found.ended_at.unwrap().millis_since(found.opened_at), 1007.0);
     assert!(found.complete);

@@ -57,9 +57,9 @@ fn example(analysis: &Analysis, record: &ConnectionRecord) -> String {
 fn place(analysis: &Analysis, record: &ConnectionRecord, cause: Cause) -> String {
     let file = analysis.capture_name(cause.packet).filter(|_| analysis.captures.len() > 1);
     let file = file.map(|name| format!(" of {}", shown(&tail(name), FILE))).unwrap_or_default();
-    let stream = analysis.tcp_stream(record.conversation).filter(|_| record.conversation.file == cause.packet.file);
+    let stream = analysis.tcp_stream(record.conversation).filter(|_| record.conversation.file() == cause.packet.file());
     let stream = stream.map(|stream| format!("tcp.stream eq {stream}, ")).unwrap_or_default();
-    format!("{stream}frame {}{file}", cause.packet.number)
+    format!("{stream}frame {}{file}", cause.packet.number())
 }
 
 /// The last part of a path.

@@ -122,7 +122,7 @@ fn close_frames(
     for row in rows {
         let place = truth.closes.iter().zip(&matched).position(|((close, _, packets), matched)| {
             let same = close.sender == row.sender && close.code == row.code.map(|code| code.0);
-            !matched && same && close.reason == *row.reason && packets.contains(&row.packet.number)
+            !matched && same && close.reason == *row.reason && packets.contains(&row.packet.number())
         });
         figures.reported += 1;
         match place {
