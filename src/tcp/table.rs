@@ -28,7 +28,8 @@ use super::{Application, EndKind, FlowEnd, FlowSpan, FlowStart, Interest, Sequen
 
 /// The connections of one shard, each with its application.
 pub struct FlowTable<A: Application> {
-    flows: HashTable<Flow<A>>,
+    /// Boxed, so that a table that grows moves pointers only, and its empty places cost next to nothing.
+    flows: HashTable<Box<Flow<A>>>,
     /// Seeded anew in each run, so that nobody can aim collisions at it.
     hasher: RandomState,
     /// Connections that ended and linger for stragglers, in order of their end.
@@ -51,12 +52,15 @@ struct Flow<A> {
     /// The last packet that was looked into.
     last: PacketId,
     last_time: Timestamp,
-    /// The files in which the conversation was counted, the latest ones; empty while there is one only.
-    files: Vec<u32>,
+    /// The files in which the conversation was counted, the latest ones; `None` while there is one only.
+    files: Option<Box<Files>>,
     /// Segments were left out since the last one that was looked into, or none was seen yet.
     left_out: bool,
     state: State<A>,
 }
+
+/// Several files that hold packets of one conversation.
+struct Files(Vec<u32>);
 
 enum State<A> {
     Silent,
@@ -100,10 +104,9 @@ impl<A: Application> FlowTable<A> {
         let Some(flow) = find(&mut self.flows, hash, segment) else {
             self.make_room();
             self.conversations.push(packet);
-            let mut flow = Flow::new(segment, packet, time, packet);
+            let mut flow = Box::new(Flow::new(segment, packet, time, packet));
             flow.take(segment, tcp, packet, time, &mut self.output, &mut self.ended);
-            let hasher = &self.hasher;
-            self.flows.insert_unique(hash, flow, |flow| hasher.hash_one(flow.start.key));
+            self.insert(hash, flow);
             return;
         };
         let reuse = flow.reuse(segment);
@@ -111,15 +114,14 @@ impl<A: Application> FlowTable<A> {
             self.conversations.push(packet);
         }
         if reuse != Reuse::None {
-            let same = reuse == Reuse::SameConversation;
-            let conversation = if same { flow.start.conversation } else { packet };
-            let mut old = std::mem::replace(flow, Flow::new(segment, packet, time, conversation));
-            if same {
-                flow.files = std::mem::take(&mut old.files);
-            }
-            old.finish(&mut self.output);
+            flow.begin_anew(reuse, segment, packet, time).finish(&mut self.output);
         }
         flow.take(segment, tcp, packet, time, &mut self.output, &mut self.ended);
+    }
+
+    fn insert(&mut self, hash: u64, flow: Box<Flow<A>>) {
+        let hasher = &self.hasher;
+        self.flows.insert_unique(hash, flow, |flow| hasher.hash_one(flow.start.key));
     }
 
     /// A segment that an ICMP error quotes. It only makes sure that its conversation is counted: it was sent before, and
@@ -136,8 +138,7 @@ impl<A: Application> FlowTable<A> {
         }
         self.make_room();
         self.conversations.push(packet);
-        let hasher = &self.hasher;
-        self.flows.insert_unique(hash, Flow::unseen(quoted.key, packet, time), |flow| hasher.hash_one(flow.start.key));
+        self.insert(hash, Box::new(Flow::unseen(quoted.key, packet, time)));
     }
 
     /// The first packets of the conversations that began since the last call, in order.
@@ -155,19 +156,16 @@ impl<A: Application> FlowTable<A> {
     }
 
     fn finish_lingering(&mut self, now: Timestamp) {
-        while let Some((ended_at, key)) = self.ended.front().copied() {
-            if now.as_nanos().saturating_sub(ended_at.as_nanos()) < limits::LINGER_NANOS {
-                return;
-            }
-            self.ended.pop_front();
+        let is_over = |ended_at: &Timestamp| now.as_nanos().saturating_sub(ended_at.as_nanos()) >= limits::LINGER_NANOS;
+        while let Some((ended_at, key)) = self.ended.pop_front_if(|(ended_at, _)| is_over(ended_at)) {
             let hash = self.hasher.hash_one(key);
             // The ports may be in use again: then the newer connection has an end of its own, or none yet.
-            let over = |flow: &Flow<A>| {
+            let ended = self.flows.find_mut(hash, |flow| {
                 flow.start.key == key
                     && flow.is_live()
                     && flow.end.as_ref().is_some_and(|ending| ending.end.time <= ended_at)
-            };
-            if let Some(flow) = self.flows.find_mut(hash, over) {
+            });
+            if let Some(flow) = ended {
                 flow.close(&mut self.output);
             }
         }
@@ -178,11 +176,11 @@ impl<A: Application> FlowTable<A> {
         if self.flows.len() < limits::FLOWS_PER_SHARD {
             return;
         }
-        let mut last_seen: Vec<(Timestamp, PacketId)> = self.flows.iter().map(Flow::last_seen).collect();
+        let mut last_seen: Vec<(Timestamp, PacketId)> = self.flows.iter().map(|flow| flow.last_seen()).collect();
         let middle = last_seen.len() / 2;
         let (_, median, _) = last_seen.select_nth_unstable(middle);
         let median = *median;
-        let idle: Vec<Flow<A>> = self.flows.extract_if(|flow| flow.last_seen() <= median).collect();
+        let idle: Vec<Box<Flow<A>>> = self.flows.extract_if(|flow| flow.last_seen() <= median).collect();
         for flow in idle {
             flow.finish(&mut self.output);
         }
@@ -192,7 +190,7 @@ impl<A: Application> FlowTable<A> {
 /// The connection of a segment. One in the segment's own network comes first; then one of which nothing was seen in
 /// this direction yet and whose numbers fit, because the directions may be captured in different networks.
 fn find<'a, A: Application>(
-    flows: &'a mut HashTable<Flow<A>>,
+    flows: &'a mut HashTable<Box<Flow<A>>>,
     hash: u64,
     segment: &Segment,
 ) -> Option<&'a mut Flow<A>> {
@@ -220,6 +218,22 @@ enum Reuse {
     SameConversation,
 }
 
+impl Files {
+    /// Whether `file` is none of them; from now on it is.
+    fn add(&mut self, file: u32) -> bool {
+        let Self(files) = self;
+        if files.contains(&file) {
+            return false;
+        }
+        if files.len() > limits::OPEN_FILES {
+            // So many files ago: it was closed, as a rule.
+            files.remove(0);
+        }
+        files.push(file);
+        true
+    }
+}
+
 impl<A: Application> Flow<A> {
     fn new(segment: &Segment, packet: PacketId, time: Timestamp, conversation: PacketId) -> Self {
         let mut flow = Self::unseen(segment.key, packet, time);
@@ -241,7 +255,7 @@ impl<A: Application> Flow<A> {
             file: packet.file(),
             last: packet,
             last_time: time,
-            files: Vec::new(),
+            files: None,
             left_out: true,
             state: State::Silent,
         }
@@ -265,18 +279,18 @@ impl<A: Application> Flow<A> {
 
     /// Whether the next packet is the conversation's first one in `file`. Files may take turns.
     fn enters(&mut self, file: u32) -> bool {
-        if self.file == file || self.files.contains(&file) {
-            return false;
+        self.file != file && self.files.get_or_insert_with(|| Box::new(Files(vec![self.file]))).add(file)
+    }
+
+    /// Leaves room for a connection that `segment` begins on the same ports: the one that was there before.
+    fn begin_anew(&mut self, reuse: Reuse, segment: &Segment, packet: PacketId, time: Timestamp) -> Self {
+        let same = reuse == Reuse::SameConversation;
+        let conversation = if same { self.start.conversation } else { packet };
+        let mut old = std::mem::replace(self, Self::new(segment, packet, time, conversation));
+        if same {
+            self.files = old.files.take();
         }
-        if self.files.is_empty() {
-            self.files.push(self.file);
-        }
-        if self.files.len() > limits::OPEN_FILES {
-            // So many files ago: it was closed, as a rule.
-            self.files.remove(0);
-        }
-        self.files.push(file);
-        true
+        old
     }
 
     const fn is_live(&self) -> bool {
@@ -383,9 +397,14 @@ impl<A: Application> Flow<A> {
 
     /// Where each direction begins: at its SYN, else at the first thing that is seen of it.
     fn learn_initial(&mut self, segment: &Segment) {
+        let syn = segment.flags.has(Flags::SYN);
+        if let [Some(_), Some(_)] = self.initial
+            && !syn
+        {
+            return;
+        }
         let sequence = SequenceNumber(segment.sequence);
         let this = index(segment.direction);
-        let syn = segment.flags.has(Flags::SYN);
         if self.initial[this].is_none() {
             self.begin(this, if syn { sequence } else { sequence.minus(1) });
         }
