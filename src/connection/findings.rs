@@ -3,33 +3,28 @@
 use crate::flow::{PerRole, Role};
 use crate::limits;
 use crate::tcp::Arrival;
-use crate::websocket::{Event, InvalidText, LikelyCause, Rule, TextCheck, Visitor};
+use crate::websocket::{Event, Rule, TextCheck, Visitor};
 
 use super::activity::Activity;
 use super::closing::{Circumstances, Closing, Order, SeenClose};
-use super::reaction::Causes;
-use super::record::{CloseFrame, InvalidUtf8, Position, TextLocation, Violation};
-use super::split::Splits;
+use super::faults::Faults;
+use super::record::{CloseFrame, Position, TextLocation};
 
-/// Rows and counts of one connection.
+/// Rows and counts of one connection. What most connections have nothing of is boxed: there may be a hundred thousand of
+/// them.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) closing: Closing,
-    pub(super) activity: Activity,
+    /// `None` until there is any.
+    activity: Option<Box<Activity>>,
     pub(super) close_frames: Vec<CloseFrame>,
-    pub(super) invalid_utf8: Vec<InvalidUtf8>,
-    pub(super) invalid_utf8_count: u64,
-    /// Characters that are split between messages.
-    splits: PerRole<Splits>,
-    pub(super) violations: Vec<Violation>,
-    pub(super) violation_count: u64,
+    /// `None` until there are any.
+    faults: Option<Box<Faults>>,
     /// Complete messages.
     pub(super) messages: PerRole<u64>,
     pub(super) undecodable_messages: u64,
     /// The 101 is in the capture, so that it is known which extensions are in use.
     agreement_seen: bool,
-    /// What the peers may have reacted to.
-    causes: Causes,
 }
 
 impl Findings {
@@ -60,69 +55,26 @@ impl Findings {
         if rule.may_be_lifted() && !self.agreement_seen {
             return;
         }
-        self.violation_count += 1;
-        let (rule, detail, known) = match self.violations.len() {
-            listed if listed < limits::ROWS_PER_CONNECTION => (rule, detail.into(), known),
-            limits::ROWS_PER_CONNECTION => {
-                (Rule::LimitReached, format!("more than {} violations", limits::ROWS_PER_CONNECTION).into(), None)
-            }
-            _ => return,
-        };
-        self.causes.violations.push(known);
-        self.violations.push(Violation {
-            packet: at.packet,
-            time: at.time,
-            sender,
-            rule,
-            detail,
-            peer_close_code: None,
-            peer_reaction_ms: None,
-        });
+        self.faults_mut().violation(sender, at, rule, detail.into(), known);
     }
 
-    /// A text that is not UTF-8; the peer knew of it from the sender's stream offset `known` on.
-    fn invalid(
-        &mut self,
-        sender: Role,
-        location: TextLocation,
-        bytes: Option<u64>,
-        known: u64,
-        fault: InvalidText<Arrival>,
-    ) {
-        self.invalid_utf8_count += 1;
-        if self.invalid_utf8.len() >= limits::ROWS_PER_CONNECTION {
-            return;
-        }
-        self.causes.texts.push(Some(known));
-        let (longest, before) = match location {
-            TextLocation::TextMessage(_) => {
-                (None, self.splits.get_mut(sender).invalid(self.invalid_utf8.len(), &fault))
-            }
-            TextLocation::CloseReason => (Some(limits::CLOSE_REASON_BYTES), None),
-        };
-        if let Some(before) = before.and_then(|row| self.invalid_utf8.get_mut(row)) {
-            before.likely_cause = Some(LikelyCause::SPLIT_CHARACTER);
-        }
-        let likely_cause =
-            before.map_or_else(|| LikelyCause::of(&fault, longest), |_| Some(LikelyCause::SPLIT_CHARACTER));
-        self.invalid_utf8.push(InvalidUtf8 {
-            packet: fault.mark.packet,
-            time: fault.mark.time,
-            sender,
-            location,
-            message_bytes: bytes,
-            byte_offset: fault.byte_offset,
-            error: fault.error,
-            context: fault.context().into(),
-            likely_cause,
-            peer_close_code: None,
-            peer_reaction_ms: None,
-        });
+    fn faults_mut(&mut self) -> &mut Faults {
+        self.faults.get_or_insert_default()
+    }
+
+    /// What was wrong.
+    pub(super) fn into_faults(self) -> Faults {
+        self.faults.map_or_else(Faults::default, |faults| *faults)
+    }
+
+    /// What the ends did.
+    pub(super) fn activity_mut(&mut self) -> &mut Box<Activity> {
+        self.activity.get_or_insert_default()
     }
 
     /// Whether `sender` broke a rule.
     pub(super) fn blames(&self, sender: Role) -> bool {
-        self.violations.iter().any(|violation| violation.sender == sender)
+        self.faults.as_ref().is_some_and(|faults| faults.blame(sender))
     }
 
     /// What is known only at the end: which Close frame was which, and how the peer took invalid text.
@@ -148,7 +100,9 @@ impl Findings {
                 (false, None) => None,
             };
         }
-        self.causes.settle(&self.closing, &mut self.violations, &mut self.invalid_utf8);
+        if let Some(faults) = &mut self.faults {
+            faults.settle(&self.closing);
+        }
     }
 }
 
@@ -162,14 +116,14 @@ impl Visitor<Arrival> for OfSender<'_> {
         let (findings, sender) = (&mut *self.findings, self.sender);
         match event {
             Event::DataFrame { text, first, bytes } => {
-                findings.activity.data_frame(sender, end, &at, (text, first, bytes));
+                findings.activity_mut().data_frame(sender, end, &at, (text, first, bytes));
             }
-            Event::Ping => findings.activity.ping(sender, &at),
-            Event::Pong => findings.activity.pong(sender),
+            Event::Ping => findings.activity_mut().ping(sender, &at),
+            Event::Pong => findings.activity_mut().pong(sender),
             Event::Message { text } => {
                 *findings.messages.get_mut(sender) += 1;
-                if text {
-                    findings.splits.get_mut(sender).message();
+                if text && let Some(faults) = &mut findings.faults {
+                    faults.text_message(sender);
                 }
             }
             Event::Undecodable => findings.undecodable_messages += 1,
@@ -178,10 +132,10 @@ impl Visitor<Arrival> for OfSender<'_> {
                 let detail = format!("{} at byte {} of message {message}", fault.error.name(), fault.byte_offset);
                 let known = offset + 1;
                 findings.violation_from(sender, &fault.mark, Rule::InvalidUtf8, detail, Some(known));
-                findings.invalid(sender, TextLocation::TextMessage(message), bytes, known, fault);
+                findings.faults_mut().invalid_text(sender, TextLocation::TextMessage(message), bytes, known, fault);
             }
             Event::Close(body) => {
-                findings.activity.close(sender, &at);
+                findings.activity_mut().close(sender, &at);
                 findings.closing.close(SeenClose {
                     sender,
                     code: body.code,
@@ -216,7 +170,8 @@ impl Findings {
         if let Some(fault) = fault {
             let detail = format!("{} at byte {} of the reason", fault.error.name(), fault.byte_offset);
             self.violation_from(sender, at, Rule::InvalidCloseReason, detail, Some(end));
-            self.invalid(sender, TextLocation::CloseReason, Some(body.reason.len() as u64), end, fault);
+            let bytes = Some(body.reason.len() as u64);
+            self.faults_mut().invalid_text(sender, TextLocation::CloseReason, bytes, end, fault);
         }
         if self.close_frames.len() < limits::ROWS_PER_CONNECTION {
             self.close_frames.push(CloseFrame {
