@@ -113,6 +113,36 @@ impl<A: Application> Live<A> {
         !may_be_this_one
     }
 
+    /// Whether a segment is the next one of its direction as a whole, acknowledges what was captured before, and nothing
+    /// waits.
+    #[inline]
+    pub(super) fn is_next(&self, segment: &Segment) -> bool {
+        let this = index(segment.direction);
+        let (own, peer) = (&self.directions[this], &self.directions[1 - this]);
+        segment.cut == 0
+            && segment.flags.is_plain_ack()
+            && own.is_next(SequenceNumber(segment.sequence))
+            && peer.is_settled_before(SequenceNumber(segment.acknowledgement))
+    }
+
+    /// Takes a segment for which [`Self::is_next`] holds.
+    #[inline]
+    pub(super) fn take_next(
+        &mut self,
+        segment: &Segment,
+        payload: &[u8],
+        packet: PacketId,
+        time: Timestamp,
+        output: &mut A::Output,
+    ) {
+        let this = index(segment.direction);
+        self.repetitions[1 - this].count = 0;
+        let acknowledged = self.directions[1 - this].offset_of(SequenceNumber(segment.acknowledgement));
+        let at = Arrival { packet, time, acknowledged };
+        self.directions[this].take_next(payload, &at, &mut self.listener.sink(segment.direction, output));
+    }
+
+    /// Any segment.
     pub(super) fn segment(
         &mut self,
         segment: &Segment,

@@ -98,17 +98,36 @@ impl<A: Application> FlowTable<A> {
         self.take(segment, None, packet, time);
     }
 
+    #[inline]
     fn take(&mut self, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
         self.finish_lingering(time);
         let hash = self.hasher.hash_one(segment.key);
-        let Some(flow) = find(&mut self.flows, hash, segment) else {
-            self.make_room();
-            self.conversations.push(packet);
-            let mut flow = Box::new(Flow::new(segment, packet, time, packet));
-            flow.take(segment, tcp, packet, time, &mut self.output, &mut self.ended);
-            self.insert(hash, flow);
+        let place = place_of(&self.flows, hash, segment);
+        if let Some(flow) = place.and_then(|place| self.flows.get_bucket_mut(place))
+            && let Some(tcp) = tcp
+            && flow.take_next(segment, tcp, packet, time, &mut self.output)
+        {
             return;
-        };
+        }
+        match place {
+            Some(place) => self.follow(place, segment, tcp, packet, time),
+            None => self.begin(hash, segment, tcp, packet, time),
+        }
+    }
+
+    /// The first segment of a flow.
+    fn begin(&mut self, hash: u64, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
+        self.make_room();
+        self.conversations.push(packet);
+        let mut flow = Box::new(Flow::new(segment, packet, time, packet));
+        flow.take(segment, tcp, packet, time, &mut self.output, &mut self.ended);
+        self.insert(hash, flow);
+    }
+
+    /// Any segment of the flow at `place`, or of one that comes after it.
+    fn follow(&mut self, place: usize, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
+        let Some(flow) = self.flows.get_bucket_mut(place) else { return };
+        flow.scopes[index(segment.direction)] = Some(segment.scope);
         let reuse = flow.reuse(segment);
         if reuse == Reuse::NewConversation || flow.enters(packet.file()) {
             self.conversations.push(packet);
@@ -187,24 +206,17 @@ impl<A: Application> FlowTable<A> {
     }
 }
 
-/// The connection of a segment. One in the segment's own network comes first; then one of which nothing was seen in
+/// The place of a segment's connection. One in the segment's own network comes first; then one of which nothing was seen in
 /// this direction yet and whose numbers fit, because the directions may be captured in different networks.
-fn find<'a, A: Application>(
-    flows: &'a mut HashTable<Box<Flow<A>>>,
-    hash: u64,
-    segment: &Segment,
-) -> Option<&'a mut Flow<A>> {
+fn place_of<A: Application>(flows: &HashTable<Box<Flow<A>>>, hash: u64, segment: &Segment) -> Option<usize> {
     let this = index(segment.direction);
     let place = |fits: &dyn Fn(&Flow<A>) -> bool| {
         flows.find_bucket_index(hash, |flow| flow.start.key == segment.key && fits(flow))
     };
-    let place = flows
+    flows
         .find_bucket_index(hash, |flow| flow.scopes[this] == Some(segment.scope) && flow.start.key == segment.key)
         .or_else(|| place(&|flow| flow.scopes[this].is_none() && flow.scopes[1 - this] == Some(segment.scope)))
-        .or_else(|| place(&|flow| flow.is_unseen() || flow.scopes[this].is_none() && flow.is_answered_by(segment)))?;
-    let flow = flows.get_bucket_mut(place)?;
-    flow.scopes[this] = Some(segment.scope);
-    Some(flow)
+        .or_else(|| place(&|flow| flow.is_unseen() || flow.scopes[this].is_none() && flow.is_answered_by(segment)))
 }
 
 /// Whether a segment belongs to the connection that its addresses and ports name.
@@ -330,6 +342,39 @@ impl<A: Application> Flow<A> {
         } else {
             Reuse::None
         }
+    }
+
+    /// Takes a segment that is what nearly all are: of an open connection, the next one of its direction, which acknowledges
+    /// nothing that was not captured before. Returns whether it is one; [`Self::take`] would do the same with it, with more
+    /// questions.
+    #[inline]
+    fn take_next(
+        &mut self,
+        segment: &Segment,
+        tcp: &[u8],
+        packet: PacketId,
+        time: Timestamp,
+        output: &mut A::Output,
+    ) -> bool {
+        let usual = matches!(self.initial, [Some(_), Some(_)])
+            && self.scopes[index(segment.direction)] == Some(segment.scope)
+            && self.file == packet.file()
+            && self.end.is_none()
+            && !self.left_out;
+        if !usual || !matches!(&self.state, State::Live(live) if live.is_next(segment)) {
+            return false;
+        }
+        if self.is_damaged(segment, tcp) {
+            return true;
+        }
+        (self.last, self.last_time) = (packet, time);
+        let State::Live(live) = &mut self.state else { return true };
+        live.set_captured(&self.scopes);
+        live.take_next(segment, tcp.get(usize::from(segment.header)..).unwrap_or_default(), packet, time, output);
+        if live.interest() == Interest::Ignore {
+            self.state = State::Ignored;
+        }
+        true
     }
 
     fn take(
@@ -471,6 +516,8 @@ impl<A: Application> Flow<A> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::flow::{Direction, Endpoint};
     use crate::tcp::{Arrival, FlowSummary};
@@ -494,8 +541,11 @@ mod tests {
             Self(vec![format!("from {} of {}, {syn}", start.packet.number(), start.conversation.number())])
         }
 
-        fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], _: &Arrival, _: &mut Self::Output) -> Interest {
+        fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival, _: &mut Self::Output) -> Interest {
             self.0.push(format!("{} {offset} {}", name(from), bytes.escape_ascii()));
+            if bytes == b"when" {
+                self.0.push(format!("at {at:?}"));
+            }
             if bytes == b"ssh" { Interest::Ignore } else { Interest::Keep }
         }
 
@@ -526,7 +576,22 @@ mod tests {
                     self.0.push(format!("{} FIN in gap", name(direction)));
                 }
             }
+            if self.0.iter().any(|note| note.starts_with("at ")) {
+                self.0.push(format!("{summary:?}"));
+            }
             output.push(self.0.join("; "));
+        }
+    }
+
+    impl<A: Application> FlowTable<A> {
+        /// What [`Self::take`] does, without its shortcut.
+        fn take_carefully(&mut self, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
+            self.finish_lingering(time);
+            let hash = self.hasher.hash_one(segment.key);
+            match place_of(&self.flows, hash, segment) {
+                Some(place) => self.follow(place, segment, tcp, packet, time),
+                None => self.begin(hash, segment, tcp, packet, time),
+            }
         }
     }
 
@@ -541,6 +606,8 @@ mod tests {
         file: u32,
         number: u64,
         now: i64,
+        /// Nothing is taken for what nearly all segments are.
+        carefully: bool,
     }
 
     impl Wire {
@@ -581,7 +648,12 @@ mod tests {
             self.number += 1;
             self.now += 1_000_000;
             let packet = PacketId::new(self.file, self.number);
-            self.table.segment(&segment, payload, packet, Timestamp::from_nanos(self.now));
+            let time = Timestamp::from_nanos(self.now);
+            if self.carefully {
+                self.table.take_carefully(&segment, Some(payload), packet, time);
+            } else {
+                self.table.segment(&segment, payload, packet, time);
+            }
             self
         }
 
@@ -634,6 +706,42 @@ mod tests {
             .send(CLIENT, FIN_ACK, 104, 505, b"");
         assert_eq!(wire.conversations(), [(0, 1)]);
         assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 abc; server 0 de; server 2 f; Fin of server in 6"]);
+    }
+
+    /// A segment: from the client, which flags, how far its number and what it acknowledges lie from what is expected, its
+    /// payload, and the seconds before it.
+    type Step = (bool, u8, i32, i32, usize, i64);
+
+    fn step() -> impl Strategy<Value = Step> {
+        let flags = prop_oneof![12 => Just(ACK), 1 => Just(FIN_ACK), 1 => Just(RST), 1 => Just(SYN), 1 => Just(0)];
+        let near = || prop_oneof![8 => Just(0), 1 => -6..6_i32, 1 => Just(-1_000_000)];
+        let seconds = prop_oneof![9 => Just(0), 1 => 0..100_i64];
+        (any::<bool>(), flags, near(), near(), 0..5_usize, seconds)
+    }
+
+    proptest! {
+        #[test]
+        fn shortcut_changes_nothing(steps in prop::collection::vec(step(), 0..60), opened in any::<bool>()) {
+            let told = [false, true].map(|carefully| {
+                let mut wire = Wire { carefully, ..Wire::default() };
+                // What each end sends next.
+                let mut next = [101_u32, 501];
+                if opened {
+                    wire.open();
+                }
+                for &(client, flags, wrong, unheard, payload, seconds) in &steps {
+                    let (from, own) = if client { (CLIENT, 0) } else { (SERVER, 1) };
+                    let payload = [&b""[..], b"a", b"bc", b"when", b"ssh"][payload];
+                    let heard = next[1 - own].wrapping_add_signed(unheard);
+                    wire.seconds_pass(seconds);
+                    wire.send(from, flags, next[own].wrapping_add_signed(wrong), heard, payload);
+                    next[own] = next[own].wrapping_add_signed(wrong.max(0)).wrapping_add(payload.len() as u32);
+                }
+                let (conversations, states) = (wire.conversations(), wire.states().concat());
+                (conversations, states, wire.end())
+            });
+            prop_assert_eq!(&told[0], &told[1]);
+        }
     }
 
     #[test]
