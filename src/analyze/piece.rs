@@ -7,7 +7,7 @@ use crate::connection::Connection;
 use crate::flow::FlowKey;
 use crate::limits;
 use crate::packet::{self, Datagram, Decoded, Fragment, Quoted, Segment};
-use crate::tcp::FlowTable;
+use crate::tcp::{Ahead, FlowTable};
 
 use super::filter::Filter;
 
@@ -100,24 +100,48 @@ impl Piece {
 
     /// Hands the segments of `shard` to its table.
     pub(super) fn feed(&self, shard: usize, table: &mut FlowTable<Connection>, batch: &Batch, filter: &Filter) {
-        for located in self.segments.get(shard).into_iter().flatten() {
-            let Some(packet) = batch.packets().get(located.packet) else { continue };
-            let (id, time) = (batch.id_of(packet), packet.time);
-            let segment = match &located.found {
-                Found::Segment(segment) => segment,
-                Found::Quoted(quoted) => {
-                    table.quoted(quoted, id, time);
-                    continue;
-                }
-            };
-            if !filter.wants_segment(&segment.key, time) {
-                table.leave_out(segment, id, time);
-                continue;
+        let Some(segments) = self.segments.get(shard) else { return };
+        for group in segments.chunks(limits::AHEAD_SEGMENTS) {
+            let ahead = table.look_ahead(group.iter().map(Located::segment));
+            for (located, ahead) in group.iter().zip(ahead) {
+                self.feed_one(located, ahead, table, batch, filter);
             }
-            let datagram = located.datagram.and_then(|index| self.datagrams.get(index));
-            let bytes = datagram.map_or_else(|| batch.bytes_of(packet), |datagram| &datagram.bytes);
-            let begin = segment.payload.start.saturating_sub(u32::from(segment.header));
-            table.segment(segment, slice(bytes, &(begin..segment.payload.end)), id, time);
+        }
+    }
+
+    fn feed_one(
+        &self,
+        located: &Located,
+        ahead: Ahead,
+        table: &mut FlowTable<Connection>,
+        batch: &Batch,
+        filter: &Filter,
+    ) {
+        let Some(packet) = batch.packets().get(located.packet) else { return };
+        let (id, time) = (batch.id_of(packet), packet.time);
+        let segment = match &located.found {
+            Found::Segment(segment) => segment,
+            Found::Quoted(quoted) => {
+                table.quoted(quoted, id, time);
+                return;
+            }
+        };
+        if !filter.wants_segment(&segment.key, time) {
+            table.leave_out(ahead, segment, id, time);
+            return;
+        }
+        let datagram = located.datagram.and_then(|index| self.datagrams.get(index));
+        let bytes = datagram.map_or_else(|| batch.bytes_of(packet), |datagram| &datagram.bytes);
+        let begin = segment.payload.start.saturating_sub(u32::from(segment.header));
+        table.segment(ahead, segment, slice(bytes, &(begin..segment.payload.end)), id, time);
+    }
+}
+
+impl Located {
+    const fn segment(&self) -> Option<&Segment> {
+        match &self.found {
+            Found::Segment(segment) => Some(segment),
+            Found::Quoted(_) => None,
         }
     }
 }

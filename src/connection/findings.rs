@@ -1,5 +1,7 @@
 //! What the decoders of one connection have found so far.
 
+use std::hint::black_box;
+
 use crate::flow::{PerRole, Role};
 use crate::limits;
 use crate::tcp::Arrival;
@@ -31,6 +33,16 @@ impl Findings {
     /// None yet. `agreement_seen` says that the 101 is in the capture, and with it the extensions in use.
     pub(super) fn new(agreement_seen: bool) -> Self {
         Self { agreement_seen, ..Self::default() }
+    }
+
+    /// Reads of what the next data will need, so that it is in the cache by then.
+    #[inline]
+    pub(super) fn touch(&self) {
+        let seen = self.activity.as_ref().map(|activity| {
+            let ends = [&activity.ends.client, &activity.ends.server];
+            (activity.last_byte, ends.map(|conduct| (conduct.last_byte, conduct.messages, conduct.unsure)))
+        });
+        black_box((seen, self.messages.client));
     }
 
     /// The visitor of the decoder of what `sender` sends.

@@ -137,6 +137,13 @@ impl Application for Connection {
         Self { start: *start, stage: Stage::Probing(None), missed: 0, probed: 0, reached: [0; 2], past: None }
     }
 
+    #[inline]
+    fn touch(&self) {
+        if let Stage::Session(session) = &self.stage {
+            session.touch();
+        }
+    }
+
     fn data(
         &mut self,
         from: Direction,

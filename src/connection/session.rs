@@ -1,5 +1,7 @@
 //! A connection that speaks WebSocket: both directions' decoders, until the end.
 
+use std::hint::black_box;
+
 use crate::flow::{Direction, PerRole, Role, Timestamp};
 use crate::tcp::{Arrival, FlowSpan, FlowStart, FlowSummary};
 use crate::websocket::{Decoder, Found, Rule};
@@ -150,6 +152,15 @@ impl Session {
     /// What comes next of `from` lies at stream offset `offset`.
     pub(super) fn seek(&mut self, from: Direction, offset: u64) {
         self.decoders.get_mut(self.opening.role_of(from)).seek(offset);
+    }
+
+    /// Reads of what the next data will need, so that it is in the cache by then.
+    #[inline]
+    pub(super) fn touch(&self) {
+        let decoders =
+            [&self.decoders.client, &self.decoders.server].map(|decoder| (decoder.offset(), decoder.messages()));
+        black_box((decoders, self.opening.client, self.heard.client));
+        self.findings.touch();
     }
 
     /// `bytes` of `from` at stream offset `offset`.

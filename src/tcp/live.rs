@@ -1,6 +1,8 @@
 //! A connection that carries data: hands its segments to both directions' reassemblers, and what comes out, in the order
 //! in which it was said, to its application. At the end it tells how each direction ended, as far as the capture shows it.
 
+use std::hint::black_box;
+
 use crate::flow::{Direction, PacketId, Timestamp};
 use crate::limits;
 use crate::packet::{Flags, Segment};
@@ -74,6 +76,14 @@ impl<A: Application> Live<A> {
     /// Whether the application wants more.
     pub(super) const fn interest(&self) -> Interest {
         self.listener.interest
+    }
+
+    /// Reads of what the next segment will need, so that it is in the cache by then.
+    #[inline]
+    pub(super) fn touch(&self) {
+        let [low, high] = &self.directions;
+        black_box((low.is_waiting(), high.is_waiting(), self.repetitions[0].count, self.listener.interest));
+        self.listener.application.touch();
     }
 
     /// Tells which directions were captured at all, by the networks that they were captured in.

@@ -14,6 +14,7 @@
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
+use std::hint::black_box;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -87,29 +88,46 @@ impl<A: Application> FlowTable<A> {
         &mut self.output
     }
 
+    /// The places of the flows that the next segments will need. All of them are on their way from memory at once then, where
+    /// each segment would wait for its own. Whatever happens to the table meanwhile, a place is right or of no use.
+    pub fn look_ahead<'s>(
+        &self,
+        segments: impl Iterator<Item = Option<&'s Segment>>,
+    ) -> [Ahead; limits::AHEAD_SEGMENTS] {
+        let mut ahead = [Ahead::default(); limits::AHEAD_SEGMENTS];
+        for (ahead, segment) in ahead.iter_mut().zip(segments) {
+            ahead.0 =
+                segment.and_then(|segment| place_in_network(&self.flows, self.hasher.hash_one(segment.key), segment));
+        }
+        for flow in ahead.iter().filter_map(|ahead| self.flows.get_bucket(ahead.0?)) {
+            flow.touch();
+        }
+        ahead
+    }
+
     /// The next segment in the order of capture: `tcp` are its header and its payload, as far as they were captured.
-    pub fn segment(&mut self, segment: &Segment, tcp: &[u8], packet: PacketId, time: Timestamp) {
-        self.take(segment, Some(tcp), packet, time);
+    pub fn segment(&mut self, ahead: Ahead, segment: &Segment, tcp: &[u8], packet: PacketId, time: Timestamp) {
+        self.take(ahead, segment, Some(tcp), packet, time);
     }
 
     /// A segment that is not to be looked into: it only counts as part of its conversation. If later segments of the
     /// connection are looked into, it is as if the capture began with them.
-    pub fn leave_out(&mut self, segment: &Segment, packet: PacketId, time: Timestamp) {
-        self.take(segment, None, packet, time);
+    pub fn leave_out(&mut self, ahead: Ahead, segment: &Segment, packet: PacketId, time: Timestamp) {
+        self.take(ahead, segment, None, packet, time);
     }
 
     #[inline]
-    fn take(&mut self, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
+    fn take(&mut self, ahead: Ahead, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
         self.finish_lingering(time);
-        let hash = self.hasher.hash_one(segment.key);
-        let place = place_of(&self.flows, hash, segment);
-        if let Some(flow) = place.and_then(|place| self.flows.get_bucket_mut(place))
+        if let Some(flow) = ahead.0.and_then(|place| self.flows.get_bucket_mut(place))
             && let Some(tcp) = tcp
+            && flow.is_in_network_of(segment)
             && flow.take_next(segment, tcp, packet, time, &mut self.output)
         {
             return;
         }
-        match place {
+        let hash = self.hasher.hash_one(segment.key);
+        match place_of(&self.flows, hash, segment) {
             Some(place) => self.follow(place, segment, tcp, packet, time),
             None => self.begin(hash, segment, tcp, packet, time),
         }
@@ -206,6 +224,10 @@ impl<A: Application> FlowTable<A> {
     }
 }
 
+/// Where the flow of a segment is, if it was found before its turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ahead(Option<usize>);
+
 /// The place of a segment's connection. One in the segment's own network comes first; then one of which nothing was seen in
 /// this direction yet and whose numbers fit, because the directions may be captured in different networks.
 fn place_of<A: Application>(flows: &HashTable<Box<Flow<A>>>, hash: u64, segment: &Segment) -> Option<usize> {
@@ -213,10 +235,15 @@ fn place_of<A: Application>(flows: &HashTable<Box<Flow<A>>>, hash: u64, segment:
     let place = |fits: &dyn Fn(&Flow<A>) -> bool| {
         flows.find_bucket_index(hash, |flow| flow.start.key == segment.key && fits(flow))
     };
-    flows
-        .find_bucket_index(hash, |flow| flow.scopes[this] == Some(segment.scope) && flow.start.key == segment.key)
+    place_in_network(flows, hash, segment)
         .or_else(|| place(&|flow| flow.scopes[this].is_none() && flow.scopes[1 - this] == Some(segment.scope)))
         .or_else(|| place(&|flow| flow.is_unseen() || flow.scopes[this].is_none() && flow.is_answered_by(segment)))
+}
+
+/// The place of the flow with a segment's addresses of which that direction was seen in the same network. There is one at
+/// most: another one is taken only where there is none.
+fn place_in_network<A: Application>(flows: &HashTable<Box<Flow<A>>>, hash: u64, segment: &Segment) -> Option<usize> {
+    flows.find_bucket_index(hash, |flow| flow.is_in_network_of(segment))
 }
 
 /// Whether a segment belongs to the connection that its addresses and ports name.
@@ -270,6 +297,21 @@ impl<A: Application> Flow<A> {
             files: None,
             left_out: true,
             state: State::Silent,
+        }
+    }
+
+    /// Whether a segment has its addresses and ports, and its direction was seen in the same network.
+    #[inline]
+    fn is_in_network_of(&self, segment: &Segment) -> bool {
+        self.scopes[index(segment.direction)] == Some(segment.scope) && self.start.key == segment.key
+    }
+
+    /// Reads of what the next segment will need, so that it is in the cache by then.
+    #[inline]
+    fn touch(&self) {
+        black_box((self.last_time, self.file));
+        if let State::Live(live) = &self.state {
+            live.touch();
         }
     }
 
@@ -357,7 +399,6 @@ impl<A: Application> Flow<A> {
         output: &mut A::Output,
     ) -> bool {
         let usual = matches!(self.initial, [Some(_), Some(_)])
-            && self.scopes[index(segment.direction)] == Some(segment.scope)
             && self.file == packet.file()
             && self.end.is_none()
             && !self.left_out;
@@ -584,7 +625,7 @@ mod tests {
     }
 
     impl<A: Application> FlowTable<A> {
-        /// What [`Self::take`] does, without its shortcut.
+        /// What [`Self::take`] does, without its shortcuts.
         fn take_carefully(&mut self, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
             self.finish_lingering(time);
             let hash = self.hasher.hash_one(segment.key);
@@ -606,7 +647,7 @@ mod tests {
         file: u32,
         number: u64,
         now: i64,
-        /// Nothing is taken for what nearly all segments are.
+        /// Nothing is looked up before, nor taken for what nearly all segments are.
         carefully: bool,
     }
 
@@ -652,7 +693,8 @@ mod tests {
             if self.carefully {
                 self.table.take_carefully(&segment, Some(payload), packet, time);
             } else {
-                self.table.segment(&segment, payload, packet, time);
+                let [ahead, ..] = self.table.look_ahead(std::iter::once(Some(&segment)));
+                self.table.segment(ahead, &segment, payload, packet, time);
             }
             self
         }
@@ -1011,7 +1053,7 @@ mod tests {
                 payload: payload_range,
                 cut: 0,
             };
-            table.segment(&segment, payload, PacketId::new(0, 1), Timestamp::default());
+            table.segment(Ahead::default(), &segment, payload, PacketId::new(0, 1), Timestamp::default());
         };
         send(CLIENT, SYN, 100, 0, b"");
         send(SERVER, SYN_ACK, 500, 101, b"");
