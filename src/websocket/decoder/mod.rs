@@ -20,6 +20,7 @@ mod event;
 mod payload;
 #[cfg(test)]
 mod tests;
+mod whole;
 mod withheld;
 
 use crate::flow::Role;
@@ -46,11 +47,9 @@ pub struct Decoder<M> {
     extensions: Extensions,
     /// Stream offset of the next byte.
     offset: u64,
-    /// Stream offset of the first byte that may be of a frame gone by unseen, while the place is not known.
-    lost_since: u64,
     state: State<M>,
-    /// The message that is open: begun and not ended.
-    message: Option<Message<M>>,
+    /// The message that is open: begun and not ended. Most are whole in a segment, and never here.
+    message: Option<Box<Message<M>>>,
     inflation: Inflation,
     /// Data messages that were begun.
     messages: u64,
@@ -73,9 +72,17 @@ pub struct Decoder<M> {
 enum State<M> {
     Header(PartialHeader),
     Payload(Payload),
-    Lost(Box<Search<M>>),
+    Lost(Box<Lost<M>>),
     /// The stream has ended.
     Over,
+}
+
+/// The place in the stream is not known.
+#[derive(Debug)]
+struct Lost<M> {
+    /// Stream offset of the first byte that may be of a frame gone by unseen.
+    since: u64,
+    search: Search<M>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -104,7 +111,6 @@ impl<M: Copy> Decoder<M> {
             sender,
             extensions,
             offset,
-            lost_since: offset,
             state: State::Header(PartialHeader::default()),
             message: None,
             inflation: Inflation::new(certain),
@@ -141,7 +147,7 @@ impl<M: Copy> Decoder<M> {
     #[must_use]
     pub fn searching(sender: Role, extensions: Extensions, search: Search<M>) -> Self {
         let mut decoder = Self::new(sender, extensions, search.position());
-        decoder.state = State::Lost(Box::new(search));
+        decoder.state = State::Lost(Box::new(Lost { since: decoder.offset, search }));
         decoder.inflation.lose();
         decoder
     }
@@ -161,7 +167,7 @@ impl<M: Copy> Decoder<M> {
     #[must_use]
     pub fn is_lost(&self) -> bool {
         match &self.state {
-            State::Lost(search) => search.close_at_end().is_none(),
+            State::Lost(lost) => lost.search.close_at_end().is_none(),
             State::Header(_) | State::Payload(_) | State::Over => false,
         }
     }
@@ -175,7 +181,10 @@ impl<M: Copy> Decoder<M> {
     /// Stream offset from which on frames may have gone by unseen; `None` while the place in the stream is known.
     #[must_use]
     pub fn lost_since(&self) -> Option<u64> {
-        if self.is_lost() { Some(self.lost_since) } else { None }
+        match &self.state {
+            State::Lost(lost) if self.is_lost() => Some(lost.since),
+            State::Lost(_) | State::Header(_) | State::Payload(_) | State::Over => None,
+        }
     }
 
     /// What comes next lies at stream offset `offset`. It is told to a decoder that was made without knowing.
@@ -185,21 +194,35 @@ impl<M: Copy> Decoder<M> {
         }
     }
 
+    /// Whether the next byte begins a frame.
+    const fn is_at_frame(&self) -> bool {
+        matches!(self.state, State::Header(PartialHeader { length: 0, .. }))
+    }
+
     /// The next bytes of the stream, which came with `mark`. Each call's bytes are those of one segment, or of what was
     /// left of it.
     pub fn feed(&mut self, bytes: &[u8], mark: M, visitor: &mut impl Visitor<M>) {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let used = match &mut self.state {
-                State::Header(_) => self.read_header(rest, mark, visitor),
-                State::Payload(_) => self.read_payload(rest, mark, visitor),
-                State::Lost(_) => self.search(rest, rest.len() == bytes.len(), mark, visitor),
-                State::Over => {
-                    self.offset += rest.len() as u64;
-                    return;
-                }
+            let used = match self.read_whole_frame(rest, mark, visitor) {
+                Some(used) => used,
+                None => self.read_part(rest, rest.len() == bytes.len(), mark, visitor),
             };
             rest = rest.get(used..).unwrap_or_default();
+        }
+    }
+
+    /// Reads on in a part of a frame, or looks for one. The bytes are a `whole` segment or the rest of one: how many were
+    /// used.
+    fn read_part(&mut self, bytes: &[u8], whole: bool, mark: M, visitor: &mut impl Visitor<M>) -> usize {
+        match &mut self.state {
+            State::Header(_) => self.read_header(bytes, mark, visitor),
+            State::Payload(_) => self.read_payload(bytes, mark, visitor),
+            State::Lost(_) => self.search(bytes, whole, mark, visitor),
+            State::Over => {
+                self.offset += bytes.len() as u64;
+                bytes.len()
+            }
         }
     }
 
@@ -226,9 +249,9 @@ impl<M: Copy> Decoder<M> {
                 self.offset += length;
                 self.lose_sync(since, mark, visitor);
             }
-            State::Lost(search) => {
+            State::Lost(lost) => {
                 self.offset += length;
-                if let Some(found) = search.gap(length) {
+                if let Some(found) = lost.search.gap(length) {
                     self.resume(found, visitor);
                 }
             }
@@ -241,7 +264,7 @@ impl<M: Copy> Decoder<M> {
         let since = match &self.state {
             State::Header(partial) => self.offset.saturating_sub(u64::from(partial.length)),
             State::Payload(_) => self.offset,
-            State::Lost(_) => self.lost_since,
+            State::Lost(lost) => lost.since,
             State::Over => return,
         };
         self.tell_partial_close(mark, visitor);
@@ -251,8 +274,8 @@ impl<M: Copy> Decoder<M> {
 
     /// The stream ends here, or the capture does.
     pub fn end(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
-        if let State::Lost(search) = &self.state
-            && let Some(found) = search.close_at_end()
+        if let State::Lost(lost) = &self.state
+            && let Some(found) = lost.search.close_at_end()
         {
             self.resume(found, visitor);
         }
@@ -323,19 +346,21 @@ impl<M: Copy> Decoder<M> {
             return;
         }
         let kind = match header.opcode {
-            Opcode::Close => PayloadKind::Close { body: Vec::new(), holed: false },
+            Opcode::Close => PayloadKind::Close(Box::default()),
             Opcode::Ping | Opcode::Pong | Opcode::Reserved(_) => PayloadKind::Skipped,
             Opcode::Continuation if self.message.is_none() => {
                 self.resumed &= !header.fin;
                 PayloadKind::Skipped
             }
             Opcode::Continuation => {
-                self.begin_compressed(header);
+                if let Some(message) = &mut self.message {
+                    message.begin_frame(header, self.sender, self.extensions, &mut self.inflation);
+                }
                 PayloadKind::Data { fin: header.fin }
             }
             Opcode::Text | Opcode::Binary => {
-                self.begin_message(header, mark, visitor);
-                self.begin_compressed(header);
+                self.abandon_message(mark, visitor);
+                self.message = Some(Box::new(self.begin_message(header)));
                 PayloadKind::Data { fin: header.fin }
             }
         };
@@ -361,47 +386,35 @@ impl<M: Copy> Decoder<M> {
         visitor.event(self.offset, mark, event);
     }
 
-    fn begin_message(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
+    /// A message begins with the frame of `header`, whose payload is next.
+    pub(super) fn begin_message(&mut self, header: &Header) -> Message<M> {
         self.resumed = false;
-        self.abandon_message(mark, visitor);
         let text = header.opcode == Opcode::Text;
         // A reserved bit says that the payload is not what it seems, whether or not that was agreed upon.
         let compressed = self.extensions.deflate.is_some() && header.reserved == RSV1;
         let sound = (header.reserved == 0 || compressed) && !self.extensions.unknown;
-        self.message = Some(Message::new(self.messages, self.offset, text, text && sound));
+        let mut message = Message::new(self.messages, self.offset, text, text && sound);
+        message.begin_frame(header, self.sender, self.extensions, &mut self.inflation);
         self.messages += 1;
-    }
-
-    /// What is compressed begins with the frame of `header`, if that says so: a message, or each frame for itself.
-    fn begin_compressed(&mut self, header: &Header) {
-        let (Some(deflate), Some(message)) = (self.extensions.deflate, &mut self.message) else { return };
-        let may_begin = deflate.per_frame || header.opcode != Opcode::Continuation;
-        if !may_begin || header.reserved & RSV1 == 0 {
-            return;
-        }
-        if self.extensions.unknown || header.reserved != RSV1 {
-            message.give_up(&mut self.inflation);
-        } else {
-            message.begin_compressed(*deflate.compressors.get(self.sender), &mut self.inflation);
-        }
+        message
     }
 
     /// The place in the stream is not known any more, from stream offset `since` on.
     fn lose_sync(&mut self, since: u64, mark: M, visitor: &mut impl Visitor<M>) {
         self.abandon_message(mark, visitor);
         self.inflation.lose();
-        self.lost_since = since;
         // More was sent behind a Close frame, or too little has fitted behind a text.
         self.withheld = None;
-        self.state = State::Lost(Box::new(Search::after_gap(self.sender, self.extensions, self.offset)));
+        let search = Search::after_gap(self.sender, self.extensions, self.offset);
+        self.state = State::Lost(Box::new(Lost { since, search }));
     }
 
     /// Looks for the next believable frame in bytes that are `whole` segment or the rest of one: how many were used.
     fn search(&mut self, bytes: &[u8], whole: bool, mark: M, visitor: &mut impl Visitor<M>) -> usize {
-        let State::Lost(search) = &mut self.state else { return 0 };
+        let State::Lost(lost) = &mut self.state else { return 0 };
         let start = self.offset;
         self.offset += bytes.len() as u64;
-        if let Some(found) = search.segment(bytes, start, mark, whole) {
+        if let Some(found) = lost.search.segment(bytes, start, mark, whole) {
             self.resume(found, visitor);
         }
         bytes.len()

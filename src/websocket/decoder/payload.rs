@@ -5,6 +5,7 @@
 
 use crate::limits;
 use crate::websocket::frame::unmask;
+use crate::websocket::message::Message;
 
 use super::{Decoder, Event, PartialHeader, State, Visitor};
 
@@ -22,10 +23,34 @@ pub(super) struct Payload {
 pub(super) enum PayloadKind {
     /// Part of [`Decoder::message`]; whether it is the last.
     Data { fin: bool },
-    /// A Close frame's body as far as it was read; `holed` if bytes of it are missing.
-    Close { body: Vec<u8>, holed: bool },
+    /// A Close frame's body.
+    Close(Box<PartialClose>),
     /// Nobody looks into it.
     Skipped,
+}
+
+/// A Close frame's body as far as it was read.
+#[derive(Debug, Default)]
+pub(super) struct PartialClose {
+    body: Vec<u8>,
+    /// Bytes of it are missing.
+    holed: bool,
+}
+
+impl PartialClose {
+    /// The next part, which begins `position` bytes into the payload.
+    fn extend(&mut self, bytes: &[u8], mask: Option<[u8; 4]>, position: u64) {
+        if self.holed {
+            return;
+        }
+        let start = self.body.len();
+        let room = limits::CLOSE_BODY_BYTES.saturating_sub(start);
+        let part = bytes.get(..room).unwrap_or(bytes);
+        self.body.extend_from_slice(part);
+        if let (Some(key), Some(plain)) = (mask, self.body.get_mut(start..)) {
+            unmask(part, key, position, plain);
+        }
+    }
 }
 
 impl<M: Copy> Decoder<M> {
@@ -38,24 +63,13 @@ impl<M: Copy> Decoder<M> {
         payload.left -= count as u64;
         match &mut payload.kind {
             PayloadKind::Skipped => {}
-            PayloadKind::Data { fin } => {
+            PayloadKind::Data { .. } => {
                 self.payload_bytes += count as u64;
                 if let Some(message) = &mut self.message {
-                    let last = *fin && payload.left == 0;
-                    message.payload(bytes, payload.mask, position, last, mark, &mut self.inflation);
+                    message.payload(bytes, payload.mask, position, mark, &mut self.inflation);
                 }
             }
-            PayloadKind::Close { body, holed } => {
-                let room = limits::CLOSE_BODY_BYTES.saturating_sub(body.len());
-                if !*holed {
-                    let part = bytes.get(..room.min(count)).unwrap_or_default();
-                    let start = body.len();
-                    body.extend_from_slice(part);
-                    if let (Some(key), Some(plain)) = (payload.mask, body.get_mut(start..)) {
-                        unmask(part, key, position, plain);
-                    }
-                }
-            }
+            PayloadKind::Close(close) => close.extend(bytes, payload.mask, position),
         }
         self.offset += count as u64;
         self.end_payload_if_over(mark, visitor);
@@ -77,7 +91,7 @@ impl<M: Copy> Decoder<M> {
                     self.end_message(mark, visitor);
                 }
             }
-            PayloadKind::Close { body, .. } => self.tell_close(&body, length, mark, visitor),
+            PayloadKind::Close(close) => self.tell_close(&close.body, length, mark, visitor),
         }
     }
 
@@ -92,32 +106,38 @@ impl<M: Copy> Decoder<M> {
     }
 
     fn end_message(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
-        let Some(message) = self.message.take() else { return };
-        let (number, text, place) = (message.number, message.text, message.place());
+        if let Some(mut message) = self.message.take() {
+            self.tell_message(&mut message, mark, visitor);
+        }
+    }
+
+    /// `message` has ended, with the last byte before the current one.
+    pub(super) fn tell_message(&mut self, message: &mut Message<M>, mark: M, visitor: &mut impl Visitor<M>) {
+        let place = message.place();
         let verdict = message.end(&mut self.inflation);
         let undecodable = verdict.undecodable;
-        self.tell_faults(number, place, verdict, mark, visitor);
+        self.tell_faults(message.number, place, verdict, mark, visitor);
         if undecodable {
             visitor.event(self.offset, mark, Event::Undecodable);
         }
-        visitor.event(self.offset, mark, Event::Message { text });
+        visitor.event(self.offset, mark, Event::Message { text: message.text });
     }
 
     /// The open message will not end any more: what was found in it is told.
     pub(super) fn abandon_message(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
-        let Some(message) = self.message.take() else { return };
-        let (number, place) = (message.number, message.place());
+        let Some(mut message) = self.message.take() else { return };
+        let place = message.place();
         let verdict = message.abandon(&mut self.inflation);
-        self.tell_faults(number, place, verdict, mark, visitor);
+        self.tell_faults(message.number, place, verdict, mark, visitor);
     }
 
     /// A Close frame whose body will not be whole is told as far as it is known.
     pub(super) fn tell_partial_close(&mut self, mark: M, visitor: &mut impl Visitor<M>) {
         let State::Payload(payload) = &mut self.state else { return };
-        let PayloadKind::Close { body, .. } = &mut payload.kind else { return };
-        let (body, length) = (std::mem::take(body), payload.length);
+        let PayloadKind::Close(close) = &mut payload.kind else { return };
+        let (close, length) = (std::mem::take(close), payload.length);
         self.state = State::Over;
-        self.tell_close(&body, length, mark, visitor);
+        self.tell_close(&close.body, length, mark, visitor);
     }
 
     /// `length` bytes of the current payload are missing.
@@ -125,7 +145,7 @@ impl<M: Copy> Decoder<M> {
         let State::Payload(payload) = &mut self.state else { return };
         match &mut payload.kind {
             PayloadKind::Skipped => {}
-            PayloadKind::Close { holed, .. } => *holed |= length > 0,
+            PayloadKind::Close(close) => close.holed |= length > 0,
             PayloadKind::Data { .. } => {
                 self.payload_bytes += length;
                 if let Some(message) = &mut self.message {

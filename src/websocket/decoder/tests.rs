@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
+use crate::tcp::Arrival;
 use crate::websocket::{Deflate, Rule, unmask};
 
 const CLIENT: Role = Role::Client;
@@ -108,6 +109,11 @@ fn server_frames(frames: &[(u8, &[u8])]) -> Vec<u8> {
 /// What the server's frames give.
 fn told(frames: &[(u8, &[u8])]) -> Vec<String> {
     server().bytes(server_frames(frames)).end()
+}
+
+#[test]
+fn decoder_between_messages_costs_little() {
+    assert!(size_of::<Decoder<Arrival>>() <= 128, "{}", size_of::<Decoder<Arrival>>());
 }
 
 #[test]
