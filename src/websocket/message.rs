@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use crate::flow::Role;
 use crate::limits;
 
-use super::frame::{Header, Opcode, RSV1, unmask};
+use super::frame::{Header, Opcode, RSV1, is_ascii, unmask};
 use super::handshake::{Compressor, Extensions};
 use super::inflate::{Failure, Inflation};
 use super::rule::Rule;
@@ -270,14 +270,16 @@ impl<M: Copy> Message<M> {
 const TELLING_BYTES: u64 = 8;
 
 /// Whether the payload of a frame is UTF-8. It need not say so of one that is too long to be unmasked at once.
+#[inline]
 pub(super) fn is_text(payload: &[u8], mask: Option<[u8; 4]>) -> bool {
-    let Some(key) = mask else { return simdutf8::basic::from_utf8(payload).is_ok() };
-    if payload.len() > limits::PIECE_BYTES {
-        return false;
+    match mask {
+        // Most texts are ASCII, and short ones are known to be it sooner than to be UTF-8.
+        None => is_ascii(payload) || simdutf8::basic::from_utf8(payload).is_ok(),
+        Some(key) => PLAIN.with_borrow_mut(|plain| {
+            let Some(plain) = plain.get_mut(..payload.len()) else { return false };
+            unmask(payload, key, 0, plain) || simdutf8::basic::from_utf8(plain).is_ok()
+        }),
     }
-    let mut is_text = true;
-    in_plain_pieces(payload, Some(key), 0, |plain| is_text = simdutf8::basic::from_utf8(plain).is_ok());
-    is_text
 }
 
 /// Hands `bytes`, which begin `position` bytes into their frame, to `each`: at once, or in unmasked pieces.

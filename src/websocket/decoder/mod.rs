@@ -31,6 +31,7 @@ use super::handshake::Extensions;
 use super::inflate::Inflation;
 use super::message::Message;
 use super::resync::{Found, Search};
+use super::rule::Rule;
 
 use payload::{Payload, PayloadKind};
 use withheld::{PROVING_FRAMES, Withheld};
@@ -335,9 +336,10 @@ impl<M: Copy> Decoder<M> {
             }
             self.prove(visitor);
         } else {
-            let mut broken = |rule, detail| visitor.event(offset, mark, Event::Violation { rule, detail });
-            conformance::check(header, &place, &mut broken);
-            self.masks.next(header, broken);
+            conformance::check(header, &place, |rule, detail| {
+                visitor.event(offset, mark, Event::Violation { rule, detail });
+            });
+            self.check_mask_run(header, mark, visitor);
         }
         self.tell_frame(header, mark, visitor);
         if !header.has_sound_length() {
@@ -366,6 +368,15 @@ impl<M: Copy> Decoder<M> {
         };
         self.state = State::Payload(Payload { left: header.payload, length: header.payload, mask: header.mask, kind });
         self.end_payload_if_over(mark, visitor);
+    }
+
+    /// Whether the client masks with fresh keys, where the header that was just read is the next.
+    #[inline]
+    pub(super) fn check_mask_run(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
+        if self.masks.is_proved_by(header) {
+            let (rule, detail) = (Rule::RepeatedMaskingKey, self.masks.proof());
+            visitor.event(self.offset, mark, Event::Violation { rule, detail });
+        }
     }
 
     /// Tells of a frame by its header alone, because its payload may never come.

@@ -5,6 +5,7 @@ use proptest::sample::Index;
 
 use super::*;
 use crate::tcp::Arrival;
+use crate::websocket::testing::Packer;
 use crate::websocket::{Deflate, Rule, unmask};
 
 const CLIENT: Role = Role::Client;
@@ -444,7 +445,94 @@ fn any_stream() -> impl Strategy<Value = (Role, Vec<u8>)> {
     prop_oneof![of(CLIENT), of(SERVER)]
 }
 
+/// Everything that a decoder told, to the last detail.
+#[derive(Debug, Default, PartialEq)]
+struct Everything(Vec<String>);
+
+impl Visitor<()> for Everything {
+    fn event(&mut self, end: u64, _: (), event: Event<'_, ()>) {
+        self.0.push(format!("{end} {event:?}"));
+    }
+}
+
+/// What is told of frames that come in such pieces, and what is counted. `resumed` says that the place in the stream was
+/// searched for before.
+fn everything<'a>(
+    sender: Role,
+    extensions: Extensions,
+    resumed: bool,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Everything, [u64; 3]) {
+    let (mut decoder, mut told) = (Decoder::new(sender, extensions, 0), Everything::default());
+    if resumed {
+        decoder.resume(Found { sender, offset: 0, segments: Vec::new() }, &mut told);
+    }
+    for piece in pieces {
+        decoder.feed(piece, (), &mut told);
+    }
+    let counts = [decoder.offset(), decoder.messages(), decoder.payload_bytes()];
+    decoder.end((), &mut told);
+    (told, counts)
+}
+
+/// Extensions that were agreed upon, or assumed.
+const ALL_EXTENSIONS: [Extensions; 5] = [
+    PLAIN,
+    DEFLATE,
+    Extensions::ASSUMED,
+    Extensions { deflate: Some(Deflate { per_frame: true, ..AGREED }), unknown: false },
+    Extensions { deflate: Some(AGREED), unknown: true },
+];
+
+/// Frames of the usual kinds: messages, some of them compressed or not UTF-8, pings and pongs.
+fn usual_frame(sender: Role) -> impl Strategy<Value = Vec<u8>> {
+    let first = proptest::sample::select(&[0x81_u8, 0x82, 0x89, 0x8a][..]);
+    let payload = prop_oneof![
+        4 => "\\PC{0,80}".prop_map(String::into_bytes),
+        4 => "[ -~]{0,200}".prop_map(String::into_bytes),
+        1 => "[ -~]{2000,2100}".prop_map(String::into_bytes),
+        1 => proptest::collection::vec(any::<u8>(), 0..100),
+    ];
+    let packed = "\\PC{0,50}".prop_map(|text| Packer::new(15).pack(text.as_bytes()));
+    prop_oneof![
+        8 => (first, payload).prop_map(move |(first, payload)| {
+            let longest = if first & 0x08 == 0 { usize::MAX } else { 125 };
+            frame(sender, first, payload.get(..longest).unwrap_or(&payload))
+        }),
+        2 => packed.prop_map(move |packed| frame(sender, 0xc1, &packed)),
+    ]
+}
+
 proptest! {
+    #[test]
+    fn quick_way_tells_the_same_as_the_general_way(
+        (sender, bytes) in any_stream(),
+        extensions in proptest::sample::select(&ALL_EXTENSIONS[..]),
+        length in 1_usize..2_000,
+    ) {
+        // A frame that comes byte by byte is never whole, and goes the general way.
+        let bytes = &bytes[..bytes.len().min(8_000)];
+        let general = everything(sender, extensions, false, bytes.chunks(1));
+        prop_assert_eq!(&everything(sender, extensions, false, [bytes]), &general);
+        prop_assert_eq!(&everything(sender, extensions, false, bytes.chunks(length)), &general);
+    }
+
+    #[test]
+    fn quick_way_tells_the_same_of_usual_frames(
+        (sender, frames) in prop_oneof![Just(CLIENT), Just(SERVER)].prop_flat_map(|sender| {
+            (Just(sender), proptest::collection::vec(usual_frame(sender), 0..12))
+        }),
+        extensions in proptest::sample::select(&ALL_EXTENSIONS[..4]),
+        resumed in any::<bool>(),
+    ) {
+        // Where the place was searched for, what breaks a rule is searched again, in other pieces.
+        let plain = resumed && extensions.deflate.is_none();
+        let frames: Vec<_> = frames.into_iter().filter(|frame| !plain || frame[0] & 0x40 == 0).collect();
+        let general = everything(sender, extensions, resumed, frames.concat().chunks(1));
+        prop_assert_eq!(&everything(sender, extensions, resumed, [&frames.concat()[..]]), &general);
+        prop_assert_eq!(&everything(sender, extensions, resumed, frames.iter().map(|frame| &frame[..])), &general);
+    }
+
     #[test]
     fn any_split_gives_the_same_events(
         (sender, bytes) in any_stream(),

@@ -13,6 +13,7 @@ const LONGEST_CONTROL: usize = 125;
 
 impl<M: Copy> Decoder<M> {
     /// Reads the frame at the beginning of `bytes` if it is of the usual kind: how many bytes it has.
+    #[inline]
     pub(super) fn read_whole_frame(&mut self, bytes: &[u8], mark: M, visitor: &mut impl Visitor<M>) -> Option<usize> {
         if !self.is_at_ease() {
             return None;
@@ -20,72 +21,83 @@ impl<M: Copy> Decoder<M> {
         let header = Header::parse(bytes)?;
         let payload = payload_of(&header, bytes)?;
         let masked = self.sender == Role::Client;
-        if !header.fin || !header.minimal || header.mask.is_some() != masked {
+        if !(header.fin & header.minimal & (header.mask.is_some() == masked)) {
             return None;
         }
-        let compressed = header.reserved == RSV1 && self.extensions.deflate.is_some();
-        match header.opcode {
-            Opcode::Text | Opcode::Binary if header.reserved == 0 || compressed => {
-                self.begin_whole_frame(&header, mark, visitor);
-                self.whole_message(&header, payload, mark, visitor);
+        match (header.opcode, header.reserved) {
+            (Opcode::Text, 0) => self.whole_message(&header, payload, true, mark, visitor),
+            (Opcode::Binary, 0) => self.whole_message(&header, payload, false, mark, visitor),
+            (Opcode::Text | Opcode::Binary, RSV1) if self.extensions.deflate.is_some() => {
+                self.whole_compressed(header, payload, mark, visitor);
             }
-            Opcode::Ping | Opcode::Pong if header.reserved == 0 && payload.len() <= LONGEST_CONTROL => {
-                self.begin_whole_frame(&header, mark, visitor);
-                self.offset += payload.len() as u64;
+            (Opcode::Ping | Opcode::Pong, 0) if payload.len() <= LONGEST_CONTROL => {
+                self.whole_ping(header, mark, visitor);
             }
-            Opcode::Text
-            | Opcode::Binary
-            | Opcode::Continuation
-            | Opcode::Close
-            | Opcode::Ping
-            | Opcode::Pong
-            | Opcode::Reserved(_) => return None,
+            _ => return None,
         }
         Some(header.size + payload.len())
     }
 
     /// Whether a frame begins here, no message is open, and nothing that went before makes this frame special.
+    #[inline]
     fn is_at_ease(&self) -> bool {
-        let between = self.message.is_none() && !self.closed && !self.extensions.unknown;
-        between && self.is_at_frame() && self.unproved == 0 && self.withheld.is_none()
+        let special = self.closed | self.extensions.unknown | (self.unproved > 0);
+        !special & self.is_at_frame() & self.message.is_none() & self.withheld.is_none()
     }
 
-    /// The header was read, and breaks no rule but perhaps that of fresh masking keys.
-    fn begin_whole_frame(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
-        self.offset += header.size as u64;
-        let offset = self.offset;
-        if !self.searched {
-            self.masks.next(header, |rule, detail| visitor.event(offset, mark, Event::Violation { rule, detail }));
-        }
-        self.tell_frame(header, mark, visitor);
-    }
-
-    fn whole_message(&mut self, header: &Header, payload: &[u8], mark: M, visitor: &mut impl Visitor<M>) {
-        let text = header.opcode == Opcode::Text;
-        self.payload_bytes += payload.len() as u64;
-        if header.reserved != 0 || (text && !is_text(payload, header.mask)) {
-            self.look_into_message(header, payload, mark, visitor);
+    /// A message that is not compressed.
+    #[inline(always)]
+    fn whole_message(&mut self, header: &Header, payload: &[u8], text: bool, mark: M, visitor: &mut impl Visitor<M>) {
+        self.begin_whole_frame(header, mark, visitor);
+        visitor.event(self.offset, mark, Event::DataFrame { text, first: true, bytes: header.payload });
+        if text && !is_text(payload, header.mask) {
+            self.look_into_message(*header, payload, mark, visitor);
             return;
         }
         self.resumed = false;
         self.messages += 1;
+        self.payload_bytes += payload.len() as u64;
         self.offset += payload.len() as u64;
         visitor.event(self.offset, mark, Event::Message { text });
     }
 
+    fn whole_compressed(&mut self, header: Header, payload: &[u8], mark: M, visitor: &mut impl Visitor<M>) {
+        self.begin_whole_frame(&header, mark, visitor);
+        self.tell_frame(&header, mark, visitor);
+        self.look_into_message(header, payload, mark, visitor);
+    }
+
+    fn whole_ping(&mut self, header: Header, mark: M, visitor: &mut impl Visitor<M>) {
+        self.begin_whole_frame(&header, mark, visitor);
+        self.tell_frame(&header, mark, visitor);
+        self.offset += header.payload;
+    }
+
+    /// The header was read, and breaks no rule but perhaps that of fresh masking keys.
+    #[inline(always)]
+    fn begin_whole_frame(&mut self, header: &Header, mark: M, visitor: &mut impl Visitor<M>) {
+        self.offset += header.size as u64;
+        if !self.searched {
+            self.check_mask_run(header, mark, visitor);
+        }
+    }
+
     /// A message that is compressed, or of which it is not known yet that it is sound.
-    fn look_into_message(&mut self, header: &Header, payload: &[u8], mark: M, visitor: &mut impl Visitor<M>) {
-        let mut message = self.begin_message(header);
+    #[inline(never)]
+    fn look_into_message(&mut self, header: Header, payload: &[u8], mark: M, visitor: &mut impl Visitor<M>) {
+        let mut message = self.begin_message(&header);
         if !payload.is_empty() {
             message.payload(payload, header.mask, 0, mark, &mut self.inflation);
         }
         message.end_compressed(mark, &mut self.inflation);
+        self.payload_bytes += payload.len() as u64;
         self.offset += payload.len() as u64;
         self.tell_message(&mut message, mark, visitor);
     }
 }
 
 /// The payload behind `header`, if `bytes`, which begin with the header, hold all of it.
+#[inline]
 fn payload_of<'a>(header: &Header, bytes: &'a [u8]) -> Option<&'a [u8]> {
     let length = usize::try_from(header.payload).ok()?;
     bytes.get(header.size..)?.get(..length)
