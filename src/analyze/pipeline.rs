@@ -21,7 +21,7 @@ use crate::tcp::FlowTable;
 use crate::tls::{Random, Secrets};
 
 use super::filter::Filter;
-use super::piece::{self, Piece};
+use super::piece::Piece;
 
 /// Everything that lives from batch to batch.
 pub(super) struct Pipeline<'a> {
@@ -127,7 +127,7 @@ impl<'a> Pipeline<'a> {
         for piece in self.pieces.iter_mut().take(used) {
             for (packet, fragment) in std::mem::take(&mut piece.fragments) {
                 let Some(captured) = batch.packets().get(packet) else { continue };
-                let payload = piece::slice(batch.bytes_of(captured), &fragment.payload);
+                let payload = batch.part_of(captured, &fragment.payload);
                 if let Some(datagram) = self.fragments.add(&fragment, payload, captured.time) {
                     piece.datagram(datagram, packet);
                 }
