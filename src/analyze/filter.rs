@@ -44,6 +44,7 @@ impl Host {
 impl Filter {
     /// Whether a segment of this flow at that time can belong to a connection that counts.
     #[must_use]
+    #[inline]
     pub fn wants_segment(&self, key: &FlowKey, time: Timestamp) -> bool {
         self.since.is_none_or(|since| time >= since)
             && self.until.is_none_or(|until| time < until)

@@ -15,7 +15,7 @@ use super::filter::Filter;
 /// a packet.
 pub(super) struct Piece {
     /// By shard, in order of capture.
-    segments: Vec<Vec<Located>>,
+    segments: Box<[Vec<Located>; limits::SHARDS]>,
     /// With the batch's packets that hold them.
     pub(super) fragments: Vec<(usize, Fragment)>,
     /// Datagrams that fragments have made whole.
@@ -24,14 +24,16 @@ pub(super) struct Piece {
     pub(super) undecoded: Vec<usize>,
 }
 
-/// Something of TCP and where it is.
+/// Something of TCP and where it is. As small as can be, since each packet's is written by one stage and read by the next.
 struct Located {
     found: Found,
     /// Which of its batch's packets it is; of one that came in fragments, the one that made it whole.
-    packet: usize,
-    /// Which of its piece's datagrams holds it, if it came in fragments.
-    datagram: Option<usize>,
+    packet: u32,
+    /// Which of its piece's datagrams holds it, if it came in fragments; else [`NO_DATAGRAM`].
+    datagram: u32,
 }
+
+const NO_DATAGRAM: u32 = u32::MAX;
 
 enum Found {
     Segment(Segment),
@@ -41,7 +43,7 @@ enum Found {
 impl Piece {
     pub(super) fn new() -> Self {
         Self {
-            segments: (0..limits::SHARDS).map(|_| Vec::new()).collect(),
+            segments: Box::new([const { Vec::new() }; limits::SHARDS]),
             fragments: Vec::new(),
             datagrams: Vec::new(),
             undecoded: Vec::new(),
@@ -49,29 +51,37 @@ impl Piece {
     }
 
     /// Decodes `packets`, the first of which is the batch's packet number `first`, from 0.
+    #[inline(never)]
     pub(super) fn decode(&mut self, batch: &Batch, packets: &[Packet], first: usize) {
         self.undecoded.clear();
         self.datagrams.clear();
         self.segments.iter_mut().for_each(Vec::clear);
-        for (index, captured) in packets.iter().enumerate() {
-            let packet = first + index;
-            match packet::decode(captured.link_type, batch.bytes_of(captured), captured.original) {
-                Decoded::Segment(segment) => {
-                    self.shard_of(&segment.key).push(Located {
-                        found: Found::Segment(segment),
-                        packet,
-                        datagram: None,
-                    });
-                }
-                Decoded::Quoted(quoted) => {
-                    let found = Found::Quoted(quoted);
-                    self.shard_of(&quoted.key).push(Located { found, packet, datagram: None });
-                }
-                Decoded::Fragment(fragment) => self.fragments.push((packet, fragment)),
-                Decoded::Other => {}
-                Decoded::Undecoded => self.undecoded.push(packet),
+        for (packet, captured) in (first..).zip(packets) {
+            let bytes = batch.bytes_of(captured);
+            match packet::usual(captured.link_type, bytes, captured.original) {
+                Some(segment) => self.push(segment.key, Found::Segment(segment), packet),
+                None => self.decoded(packet::any(captured.link_type, bytes, captured.original), packet),
             }
         }
+    }
+
+    /// Adds what the batch's packet number `packet` is.
+    #[inline(never)]
+    fn decoded(&mut self, decoded: Decoded, packet: usize) {
+        match decoded {
+            Decoded::Segment(segment) => self.push(segment.key, Found::Segment(segment), packet),
+            Decoded::Quoted(quoted) => self.push(quoted.key, Found::Quoted(quoted), packet),
+            Decoded::Fragment(fragment) => self.fragments.push((packet, fragment)),
+            Decoded::Other => {}
+            Decoded::Undecoded => self.undecoded.push(packet),
+        }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, key: FlowKey, found: Found, packet: usize) {
+        // A batch holds far fewer packets than that.
+        let packet = packet as u32;
+        self.shard_of(&key).push(Located { found, packet, datagram: NO_DATAGRAM });
     }
 
     /// Adds what the batch's packet number `packet` made whole, in its place.
@@ -88,12 +98,13 @@ impl Piece {
 
     /// Adds what the next datagram holds, in the place of the batch's packet number `packet`.
     fn insert(&mut self, key: FlowKey, found: Found, packet: usize) {
-        let datagram = Some(self.datagrams.len());
+        let (packet, datagram) = (packet as u32, self.datagrams.len() as u32);
         let shard = self.shard_of(&key);
         let place = shard.partition_point(|other| other.packet <= packet);
         shard.insert(place, Located { found, packet, datagram });
     }
 
+    #[inline(always)]
     fn shard_of(&mut self, key: &FlowKey) -> &mut Vec<Located> {
         &mut self.segments[key.shard(limits::SHARDS)]
     }
@@ -109,6 +120,7 @@ impl Piece {
         }
     }
 
+    #[inline]
     fn feed_one(
         &self,
         located: &Located,
@@ -117,23 +129,25 @@ impl Piece {
         batch: &Batch,
         filter: &Filter,
     ) {
-        let Some(packet) = batch.packets().get(located.packet) else { return };
+        let Some(packet) = batch.packets().get(located.packet as usize) else { return };
         let (id, time) = (batch.id_of(packet), packet.time);
-        let segment = match &located.found {
-            Found::Segment(segment) => segment,
-            Found::Quoted(quoted) => {
-                table.quoted(quoted, id, time);
-                return;
+        match &located.found {
+            Found::Segment(segment) if filter.wants_segment(&segment.key, time) => {
+                table.segment(ahead, segment, self.tcp(segment, located.datagram, batch, packet), id, time);
             }
-        };
-        if !filter.wants_segment(&segment.key, time) {
-            table.leave_out(ahead, segment, id, time);
-            return;
+            Found::Segment(segment) => table.leave_out(ahead, segment, id, time),
+            Found::Quoted(quoted) => table.quoted(quoted, id, time),
         }
-        let datagram = located.datagram.and_then(|index| self.datagrams.get(index));
-        let bytes = datagram.map_or_else(|| batch.bytes_of(packet), |datagram| &datagram.bytes);
-        let begin = segment.payload.start.saturating_sub(u32::from(segment.header));
-        table.segment(ahead, segment, slice(bytes, &(begin..segment.payload.end)), id, time);
+    }
+
+    /// The TCP header and the captured payload of `segment`.
+    #[inline]
+    fn tcp<'a>(&'a self, segment: &Segment, datagram: u32, batch: &'a Batch, packet: &Packet) -> &'a [u8] {
+        let range = segment.payload.start.saturating_sub(u32::from(segment.header))..segment.payload.end;
+        match datagram {
+            NO_DATAGRAM => batch.part_of(packet, &range),
+            index => self.datagrams.get(index as usize).map_or(&[], |datagram| slice(&datagram.bytes, &range)),
+        }
     }
 }
 
@@ -146,7 +160,7 @@ impl Located {
     }
 }
 
-/// The `range` of a packet's `bytes`, which is in them.
-pub(super) fn slice<'a>(bytes: &'a [u8], range: &Range<u32>) -> &'a [u8] {
+/// The `range` of the `bytes` that it is in.
+fn slice<'a>(bytes: &'a [u8], range: &Range<u32>) -> &'a [u8] {
     bytes.get(range.start as usize..range.end as usize).unwrap_or_default()
 }

@@ -23,7 +23,7 @@ use crate::tcp::FlowTable;
 use crate::tls::{Random, Secrets};
 
 use super::filter::Filter;
-use super::piece::{self, Piece};
+use super::piece::Piece;
 
 /// A batch and what its packets hold. Used again and again, so that nothing is allocated for a packet.
 #[derive(Default)]
@@ -146,7 +146,7 @@ impl<'a> Pipeline<'a> {
         for piece in work.pieces.iter_mut().take(work.used) {
             for (packet, fragment) in std::mem::take(&mut piece.fragments) {
                 let Some(captured) = work.batch.packets().get(packet) else { continue };
-                let payload = piece::slice(work.batch.bytes_of(captured), &fragment.payload);
+                let payload = work.batch.part_of(captured, &fragment.payload);
                 if let Some(datagram) = self.fragments.add(&fragment, payload, captured.time) {
                     piece.datagram(datagram, packet);
                 }

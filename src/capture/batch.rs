@@ -4,6 +4,7 @@
 //! Made to be used again and again: its memory is kept, and zeroed once only.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use super::Packet;
 use crate::flow::PacketId;
@@ -44,13 +45,23 @@ impl Batch {
 
     /// The captured bytes of `packet`, which must be of this batch.
     #[must_use]
+    #[inline]
     pub fn bytes_of(&self, packet: &Packet) -> &[u8] {
         let start = packet.offset as usize;
         self.bytes().get(start..start + packet.captured as usize).unwrap_or_default()
     }
 
+    /// The bytes of `packet` in that `range`, which must be of this batch and in what was captured of it.
+    #[must_use]
+    #[inline]
+    pub fn part_of(&self, packet: &Packet, range: &Range<u32>) -> &[u8] {
+        let begin = packet.offset as usize;
+        self.bytes().get(begin + range.start as usize..begin + range.end as usize).unwrap_or_default()
+    }
+
     /// The identity of `packet`, which must be of this batch.
     #[must_use]
+    #[inline]
     pub fn id_of(&self, packet: &Packet) -> PacketId {
         PacketId::new(self.source_of(packet).file, packet.number)
     }

@@ -4,11 +4,12 @@
 //! threads may decode at once. The only user of etherparse, and of its cheapest slices only: its all-in-one parsers cost
 //! five to a hundred times as much.
 //!
-//! [`decode`] walks from one `Layer` to the next. Each takes its header from the front of the `View` and says what
-//! follows; the files know these:
+//! [`decode`] looks first whether a packet is what nearly all are (`usual`). Any other one it walks through, from one `Layer`
+//! to the next. Each takes its header from the front of the `View` and says what follows; the files know these:
 //!
 //! | file | layers |
 //! |---|---|
+//! | `usual` | Ethernet or Linux cooked, IP and TCP at once |
 //! | `link` | Ethernet, VLAN tags, LLC/SNAP, Linux cooked, BSD loopback, MPLS and its pseudowires |
 //! | `serial` | PPP, PPPoE, Cisco HDLC, frame relay, SLIP |
 //! | `lan` | FDDI, Token Ring, ARCnet, IP over InfiniBand and Fibre Channel |
@@ -36,6 +37,7 @@ mod serial;
 mod tagged;
 mod tcp;
 mod tunnel;
+mod usual;
 mod view;
 mod wireless;
 
@@ -51,6 +53,7 @@ use crate::limits;
 use fragments::Place;
 pub use fragments::{Datagram, DatagramKey, Fragment, Fragments};
 pub use quote::Quoted;
+pub(crate) use usual::ipv4 as usual;
 use view::View;
 
 /// What `packet` is, of which `original` bytes were on the wire and `packet.len()` were captured.
@@ -60,9 +63,7 @@ use view::View;
 #[must_use]
 #[inline]
 pub fn decode(link_type: LinkType, packet: &[u8], original: u32) -> Decoded {
-    let layer = Layer::first(link_type);
-    let view = View::new(packet, original);
-    layer.and_then(|layer| walk(layer, view, Addresses::default())).unwrap_or(Decoded::Undecoded)
+    usual(link_type, packet, original).map_or_else(|| any(link_type, packet, original), Decoded::Segment)
 }
 
 /// What a packet carried that came in fragments. Offsets in the answer count from the start of [`Datagram::bytes`].
@@ -74,8 +75,23 @@ pub fn decode_datagram(datagram: &Datagram) -> Decoded {
     layer.and_then(|layer| walk(layer, view, datagram.addresses)).unwrap_or(Decoded::Undecoded)
 }
 
+/// What a packet is that is none of the [`usual`] ones.
+#[inline(never)]
+pub(crate) fn any(link_type: LinkType, packet: &[u8], original: u32) -> Decoded {
+    match usual::ipv6(link_type, packet, original) {
+        Some(segment) => Decoded::Segment(segment),
+        None => walked(link_type, packet, original),
+    }
+}
+
+/// What a packet is, whatever its layers.
+fn walked(link_type: LinkType, packet: &[u8], original: u32) -> Decoded {
+    let layer = Layer::first(link_type);
+    let view = View::new(packet, original);
+    layer.and_then(|layer| walk(layer, view, Addresses::default())).unwrap_or(Decoded::Undecoded)
+}
+
 /// Goes from layer to layer; `None` where headers are damaged, cut off or too many.
-#[inline(always)]
 fn walk(mut layer: Layer, mut view: View<'_>, mut addresses: Addresses) -> Option<Decoded> {
     for _ in 0..limits::PACKET_LAYERS {
         layer = match layer {
@@ -106,10 +122,7 @@ fn walk(mut layer: Layer, mut view: View<'_>, mut addresses: Addresses) -> Optio
 
 /// The fragment in `view`; `None` if it was not captured whole, since nothing can be made of it then.
 fn fragment(view: &View<'_>, addresses: Addresses, place: Place) -> Option<Fragment> {
-    let payload = view.captured();
-    let whole = payload.len() == view.wire_length();
-    let payload = u32::try_from(payload.start).ok()?..u32::try_from(payload.end).ok()?;
-    whole.then(|| Fragment::new(addresses, view.scope(), place, payload))
+    (view.cut() == 0).then(|| Fragment::new(addresses, view.scope(), place, view.captured()))
 }
 
 /// What takes the header of a layer from the front, and says what follows; `None` if it is damaged.

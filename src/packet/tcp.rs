@@ -13,8 +13,6 @@ pub(super) fn segment(mut view: View<'_>, addresses: &Addresses) -> Option<Segme
     let &[s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, ..] = view.take::<FIXED_HEADER>()?;
     let header_length = usize::from(offset >> 4) * 4;
     view.skip(header_length.checked_sub(FIXED_HEADER)?)?;
-    let payload = view.captured();
-    let cut = view.wire_length() - payload.len();
 
     let source = Endpoint::from_v6(addresses.source, u16::from_be_bytes([s0, s1]));
     let destination = Endpoint::from_v6(addresses.destination, u16::from_be_bytes([d0, d1]));
@@ -27,8 +25,8 @@ pub(super) fn segment(mut view: View<'_>, addresses: &Addresses) -> Option<Segme
         sequence: u32::from_be_bytes([q0, q1, q2, q3]),
         acknowledgement: u32::from_be_bytes([a0, a1, a2, a3]),
         header: u8::try_from(header_length).ok()?,
-        payload: u32::try_from(payload.start).ok()?..u32::try_from(payload.end).ok()?,
-        cut: u32::try_from(cut).ok()?,
+        payload: view.captured(),
+        cut: view.cut(),
     })
 }
 

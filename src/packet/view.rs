@@ -8,63 +8,89 @@ use std::ops::Range;
 /// What is left of a packet for the next layer.
 #[derive(Debug)]
 pub(super) struct View<'a> {
-    /// The captured bytes of the whole packet.
-    packet: &'a [u8],
-    /// Where the next layer begins. Never past `end`.
-    start: usize,
-    /// Where the next layer ended on the wire.
-    end: usize,
+    /// The captured bytes of the next layer. They end where it ended on the wire, or before.
+    bytes: &'a [u8],
+    /// Where in the packet they begin.
+    start: u32,
+    /// How many bytes there were on the wire from there on: never fewer than [`Self::bytes`].
+    wire: u32,
     /// The networks that were entered so far: see [`Self::scope`].
     scope: u32,
 }
 
 impl<'a> View<'a> {
-    /// The whole of `packet`, which had `original` bytes on the wire.
+    /// The whole of `packet`, which had `original` bytes on the wire. Nothing is left of one that is larger than any.
+    #[inline]
     pub(super) fn new(packet: &'a [u8], original: u32) -> Self {
-        Self { packet, start: 0, end: packet.len().max(original as usize), scope: 0 }
+        match u32::try_from(packet.len()) {
+            Ok(captured) => Self { bytes: packet, start: 0, wire: original.max(captured), scope: 0 },
+            Err(_) => Self { bytes: &[], start: 0, wire: 0, scope: 0 },
+        }
     }
 
     /// The captured bytes.
     #[inline]
-    pub(super) fn bytes(&self) -> &'a [u8] {
-        self.packet.get(self.captured()).unwrap_or_default()
+    pub(super) const fn bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// Where the captured bytes lie in the packet.
     #[inline]
-    pub(super) fn captured(&self) -> Range<usize> {
-        let captured = self.packet.len();
-        self.start.min(captured)..self.end.min(captured)
+    pub(super) fn captured(&self) -> Range<u32> {
+        self.start..self.start + self.captured_length()
+    }
+
+    /// How many bytes were captured.
+    #[inline]
+    fn captured_length(&self) -> u32 {
+        // They are part of a packet whose length fits.
+        u32::try_from(self.bytes.len()).unwrap_or(u32::MAX)
     }
 
     /// How many bytes there were on the wire.
     #[inline]
     pub(super) const fn wire_length(&self) -> usize {
-        self.end - self.start
+        self.wire as usize
+    }
+
+    /// How many of those were not captured.
+    #[inline]
+    pub(super) fn cut(&self) -> u32 {
+        self.wire - self.captured_length()
     }
 
     /// Takes the first `N` bytes, if they were captured.
     #[inline]
     pub(super) fn take<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
-        let header = self.bytes().first_chunk()?;
-        self.start += N;
+        let (header, rest) = self.bytes.split_first_chunk()?;
+        self.bytes = rest;
+        self.start += const { N as u32 };
+        self.wire -= const { N as u32 };
         Some(header)
     }
 
     /// Drops the first `length` bytes, captured or not; `None` if there were fewer on the wire.
     #[inline]
     pub(super) fn skip(&mut self, length: usize) -> Option<()> {
-        if length > self.wire_length() {
-            return None;
+        self.wire = self.wire.checked_sub(u32::try_from(length).ok()?)?;
+        match self.bytes.split_at_checked(length) {
+            Some((_, rest)) => {
+                self.bytes = rest;
+                self.start += length as u32;
+            }
+            None => {
+                self.start += self.captured_length();
+                self.bytes = &[];
+            }
         }
-        self.start += length;
         Some(())
     }
 
     /// Keeps the first `length` bytes, or all if there are fewer.
     #[inline]
     pub(super) fn limit(&mut self, length: usize) {
-        self.end = self.start + length.min(self.wire_length());
+        self.wire = u32::try_from(length).map_or(self.wire, |length| self.wire.min(length));
+        self.bytes = self.bytes.get(..length).unwrap_or(self.bytes);
     }
 
     /// Notes that the whole lies in networks with this [`Self::scope`].
