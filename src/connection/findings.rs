@@ -5,7 +5,7 @@ use std::hint::black_box;
 use crate::flow::{PerRole, Role};
 use crate::limits;
 use crate::tcp::Arrival;
-use crate::websocket::{Event, Rule, TextCheck, Visitor};
+use crate::websocket::{CloseBody, Event, InvalidText, Rule, TextCheck, Visitor};
 
 use super::activity::Activity;
 use super::closing::{Circumstances, Closing, Order, SeenClose};
@@ -80,6 +80,7 @@ impl Findings {
     }
 
     /// What the ends did.
+    #[inline]
     pub(super) fn activity_mut(&mut self) -> &mut Box<Activity> {
         self.activity.get_or_insert_default()
     }
@@ -124,6 +125,8 @@ struct OfSender<'a> {
 }
 
 impl Visitor<Arrival> for OfSender<'_> {
+    // Where the decoder knows which event it tells, this is what that one needs and no more.
+    #[inline(always)]
     fn event(&mut self, end: u64, at: Arrival, event: Event<'_, Arrival>) {
         let (findings, sender) = (&mut *self.findings, self.sender);
         match event {
@@ -141,32 +144,47 @@ impl Visitor<Arrival> for OfSender<'_> {
             Event::Undecodable => findings.undecodable_messages += 1,
             Event::Violation { rule, detail } => findings.violation_from(sender, &at, rule, detail, Some(end)),
             Event::InvalidText { message, bytes, offset, fault } => {
-                let detail = format!("{} at byte {} of message {message}", fault.error.name(), fault.byte_offset);
-                let known = offset + 1;
-                findings.violation_from(sender, &fault.mark, Rule::InvalidUtf8, detail, Some(known));
-                findings.faults_mut().invalid_text(sender, TextLocation::TextMessage(message), bytes, known, fault);
+                findings.invalid_text(sender, message, bytes, offset, fault);
             }
-            Event::Close(body) => {
-                findings.activity_mut().close(sender, &at);
-                findings.closing.close(SeenClose {
-                    sender,
-                    code: body.code,
-                    reason: body.reason.into(),
-                    whole: body.whole,
-                    at,
-                    end,
-                });
-                if body.whole {
-                    findings.close_frame(sender, &at, &body, end);
-                }
-            }
+            Event::Close(body) => findings.close(sender, &at, &body, end),
         }
     }
 }
 
 impl Findings {
+    /// A text message of `sender` that is not UTF-8, from stream offset `offset` on.
+    fn invalid_text(
+        &mut self,
+        sender: Role,
+        message: u64,
+        bytes: Option<u64>,
+        offset: u64,
+        fault: InvalidText<Arrival>,
+    ) {
+        let detail = format!("{} at byte {} of message {message}", fault.error.name(), fault.byte_offset);
+        let known = offset + 1;
+        self.violation_from(sender, &fault.mark, Rule::InvalidUtf8, detail, Some(known));
+        self.faults_mut().invalid_text(sender, TextLocation::TextMessage(message), bytes, known, fault);
+    }
+
+    /// A Close frame that ends at the sender's stream offset `end`.
+    fn close(&mut self, sender: Role, at: &Arrival, body: &CloseBody<'_>, end: u64) {
+        self.activity_mut().close(sender, at);
+        self.closing.close(SeenClose {
+            sender,
+            code: body.code,
+            reason: body.reason.into(),
+            whole: body.whole,
+            at: *at,
+            end,
+        });
+        if body.whole {
+            self.close_frame(sender, at, body, end);
+        }
+    }
+
     /// A Close frame that is in the capture as a whole, and ends at the sender's stream offset `end`.
-    fn close_frame(&mut self, sender: Role, at: &Arrival, body: &crate::websocket::CloseBody<'_>, end: u64) {
+    fn close_frame(&mut self, sender: Role, at: &Arrival, body: &CloseBody<'_>, end: u64) {
         match body.code {
             None if body.length > 0 => {
                 let detail = format!("body of {} byte", body.length);
