@@ -8,6 +8,10 @@
 /// two batches outweighs the hand-over, small enough that two of them stay in a shared cache.
 pub const BATCH_BYTES: usize = 1 << 20;
 
+/// Bytes of a file that one thread reads while others read what follows: enough that a call of the system is worth it, few
+/// enough that the threads of a usual machine share what is read in one go.
+pub const READ_PART_BYTES: usize = BATCH_BYTES / 4;
+
 /// Captures that are open at once, because their times overlap. Hosts with a capture for each core have fewer, and systems
 /// let a program open more. A further one waits until one of these is at its end; its packets are then analysed late.
 pub const OPEN_FILES: usize = 128;

@@ -8,6 +8,7 @@ mod batch;
 mod captures;
 mod codec;
 mod description;
+mod file;
 mod input;
 mod interface;
 mod lane;
