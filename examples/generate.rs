@@ -1,4 +1,5 @@
-//! Writes a capture to measure with, and prints as JSON what is in it.
+//! Writes a capture to measure with, and prints as JSON what is in it. With `-` for the file the capture goes to standard
+//! output, and what is in it to standard error.
 //!
 //! ```text
 //! cargo run --release --example generate -- small|full|open|short|message MEGABYTES FILE [SEED]
@@ -8,6 +9,7 @@
 mod generate;
 
 use std::fs::File;
+use std::io;
 use std::process::ExitCode;
 
 use generate::{Kind, Plan, Truth};
@@ -18,7 +20,15 @@ fn main() -> ExitCode {
         eprintln!("usage: generate small|full|open|short|message MEGABYTES FILE [SEED]");
         return ExitCode::from(2);
     };
-    match File::create(path).and_then(|mut file| generate::write(&plan, &mut file)) {
+    let written = match path {
+        "-" => generate::write(&plan, &mut io::stdout().lock()),
+        _ => File::create(path).and_then(|mut file| generate::write(&plan, &mut file)),
+    };
+    match written {
+        Ok(truth) if path == "-" => {
+            eprintln!("{}", json(&truth));
+            ExitCode::SUCCESS
+        }
         Ok(truth) => {
             println!("{}", json(&truth));
             ExitCode::SUCCESS

@@ -58,9 +58,9 @@ impl Slot {
     }
 
     fn connect(&self, world: &mut World) -> Open {
-        let [_, _, high, low] = self.number.to_be_bytes();
+        let [_, upper, high, low] = self.number.to_be_bytes();
         let port = 32_768 + (self.before % 28_000) as u16;
-        let (client, server) = (Address([10, 1, high, low], port), Address([10, 0, 0, low % 4 + 1], 80));
+        let (client, server) = (Address([10, 1 + upper, high, low], port), Address([10, 0, 0, low % 4 + 1], 80));
         let mut tcp = Tcp::open(client, server, &mut world.random, &mut world.recorder);
         tcp.data(Role::Client, REQUEST, &mut world.recorder);
         tcp.data(Role::Server, RESPONSE, &mut world.recorder);
