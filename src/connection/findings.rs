@@ -17,8 +17,8 @@ use super::record::{CloseFrame, Position, TextLocation};
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) closing: Closing,
-    /// `None` until there is any.
-    activity: Option<Box<Activity>>,
+    /// What the ends did.
+    pub(super) activity: Activity,
     pub(super) close_frames: Vec<CloseFrame>,
     /// `None` until there are any.
     faults: Option<Box<Faults>>,
@@ -38,11 +38,10 @@ impl Findings {
     /// Reads of what the next data will need, so that it is in the cache by then.
     #[inline]
     pub(super) fn touch(&self) {
-        let seen = self.activity.as_ref().map(|activity| {
-            let ends = [&activity.ends.client, &activity.ends.server];
-            (activity.last_byte, ends.map(|conduct| (conduct.last_byte, conduct.messages, conduct.unsure)))
-        });
-        black_box((seen, self.messages.client));
+        let (client, server) = (&self.activity.ends.client, &self.activity.ends.server);
+        black_box((client.last_byte, client.messages, client.unsure));
+        black_box((server.last_byte, server.messages, server.unsure));
+        black_box((self.activity.last_byte, self.messages.client));
     }
 
     /// The visitor of the decoder of what `sender` sends.
@@ -77,12 +76,6 @@ impl Findings {
     /// What was wrong.
     pub(super) fn into_faults(self) -> Faults {
         self.faults.map_or_else(Faults::default, |faults| *faults)
-    }
-
-    /// What the ends did.
-    #[inline]
-    pub(super) fn activity_mut(&mut self) -> &mut Box<Activity> {
-        self.activity.get_or_insert_default()
     }
 
     /// Whether `sender` broke a rule.
@@ -131,10 +124,10 @@ impl Visitor<Arrival> for OfSender<'_> {
         let (findings, sender) = (&mut *self.findings, self.sender);
         match event {
             Event::DataFrame { text, first, bytes } => {
-                findings.activity_mut().data_frame(sender, end, &at, (text, first, bytes));
+                findings.activity.data_frame(sender, end, &at, (text, first, bytes));
             }
-            Event::Ping => findings.activity_mut().ping(sender, &at),
-            Event::Pong => findings.activity_mut().pong(sender),
+            Event::Ping => findings.activity.ping(sender, &at),
+            Event::Pong => findings.activity.pong(sender),
             Event::Message { text } => {
                 *findings.messages.get_mut(sender) += 1;
                 if text && let Some(faults) = &mut findings.faults {
@@ -169,7 +162,7 @@ impl Findings {
 
     /// A Close frame that ends at the sender's stream offset `end`.
     fn close(&mut self, sender: Role, at: &Arrival, body: &CloseBody<'_>, end: u64) {
-        self.activity_mut().close(sender, at);
+        self.activity.close(sender, at);
         self.closing.close(SeenClose {
             sender,
             code: body.code,

@@ -166,7 +166,7 @@ impl Session {
     /// `bytes` of `from` at stream offset `offset`.
     pub(super) fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival) {
         let sender = self.opening.role_of(from);
-        self.findings.activity_mut().bytes(sender, at.time);
+        self.findings.activity.bytes(sender, at.time);
         let decoder = self.decoders.get_mut(sender);
         decoder.seek(offset);
         decoder.feed(bytes, *at, &mut self.findings.of(sender));
@@ -192,7 +192,7 @@ impl Session {
         }
         let is_lost = decoder.is_lost();
         *self.last_gap.get_mut(sender) = Some((hole.offset + hole.length, at.time));
-        self.findings.activity_mut().gap(sender, is_lost);
+        self.findings.activity.gap(sender, is_lost);
     }
 
     /// `sender` broke a rule that no frame shows.
@@ -224,7 +224,7 @@ impl Session {
 
     /// What the ends did, with what TCP and the handshake add to it.
     fn evidence(&mut self, summary: &FlowSummary) -> Box<Activity> {
-        let mut activity = std::mem::take(self.findings.activity_mut());
+        let mut activity = Box::new(std::mem::take(&mut self.findings.activity));
         activity.handshake_packet = self.opening.established.map(|at| at.packet);
         activity.end_packet = summary.end.map(|end| end.packet);
         for (direction, repetitions) in [Direction::FromLow, Direction::FromHigh].into_iter().zip(summary.repetitions) {

@@ -83,6 +83,11 @@ impl<A: Application> Live<A> {
     pub(super) fn touch(&self) {
         let [low, high] = &self.directions;
         black_box((low.is_waiting(), high.is_waiting(), self.repetitions[0].count, self.listener.interest));
+    }
+
+    /// The same of the application.
+    #[inline]
+    pub(super) fn touch_application(&self) {
         self.listener.application.touch();
     }
 

@@ -99,8 +99,12 @@ impl<A: Application> FlowTable<A> {
             ahead.0 =
                 segment.and_then(|segment| place_in_network(&self.flows, self.hasher.hash_one(segment.key), segment));
         }
+        // One level after the other: what one level of a flow points to is not waited for before the others have asked.
         for flow in ahead.iter().filter_map(|ahead| self.flows.get_bucket(ahead.0?)) {
             flow.touch();
+        }
+        for flow in ahead.iter().filter_map(|ahead| self.flows.get_bucket(ahead.0?)) {
+            flow.touch_application();
         }
         ahead
     }
@@ -312,6 +316,14 @@ impl<A: Application> Flow<A> {
         black_box((self.last_time, self.file));
         if let State::Live(live) = &self.state {
             live.touch();
+        }
+    }
+
+    /// The same of the application.
+    #[inline]
+    fn touch_application(&self) {
+        if let State::Live(live) = &self.state {
+            live.touch_application();
         }
     }
 
