@@ -69,7 +69,7 @@ pub fn decode(link_type: LinkType, packet: &[u8], original: u32) -> Decoded {
 /// What a packet carried that came in fragments. Offsets in the answer count from the start of [`Datagram::bytes`].
 #[must_use]
 pub fn decode_datagram(datagram: &Datagram) -> Decoded {
-    let mut view = View::new(&datagram.bytes, 0);
+    let mut view = View::new(&datagram.bytes, datagram.length);
     view.enter(datagram.scope);
     let layer = ip::carried(datagram.protocol, &mut view);
     layer.and_then(|layer| walk(layer, view, datagram.addresses)).unwrap_or(Decoded::Undecoded)
@@ -110,7 +110,7 @@ fn walk(mut layer: Layer, mut view: View<'_>, mut addresses: Addresses) -> Optio
             Layer::Gre => tunnel::gre(&mut view),
             Layer::Udp => tunnel::udp(&mut view),
             Layer::Rare(header) => header(&mut view),
-            Layer::Fragment(place) => return fragment(&view, addresses, place).map(Decoded::Fragment),
+            Layer::Fragment(place) => return Some(Decoded::Fragment(Fragment::new(addresses, &view, place))),
             Layer::Icmp => return Some(quote::icmp(view)),
             Layer::IcmpV6 => return Some(quote::icmp_v6(view)),
             Layer::Tcp => return tcp::segment(view, &addresses).map(Decoded::Segment),
@@ -118,11 +118,6 @@ fn walk(mut layer: Layer, mut view: View<'_>, mut addresses: Addresses) -> Optio
         }?;
     }
     None
-}
-
-/// The fragment in `view`; `None` if it was not captured whole, since nothing can be made of it then.
-fn fragment(view: &View<'_>, addresses: Addresses, place: Place) -> Option<Fragment> {
-    (view.cut() == 0).then(|| Fragment::new(addresses, view.scope(), place, view.captured()))
 }
 
 /// What takes the header of a layer from the front, and says what follows; `None` if it is damaged.
