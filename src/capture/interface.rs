@@ -77,6 +77,13 @@ impl Interface {
     /// The moment that its clock shows as `units`. What lies beyond a [`Timestamp`] becomes the nearest one.
     #[inline]
     pub(super) fn time(&self, units: u64) -> Timestamp {
+        // What nearly every clock shows needs no larger numbers.
+        if let (Units::Longer(nanoseconds), 0) = (self.units, self.offset)
+            && let Some(moment) = units.checked_mul(nanoseconds)
+            && let Ok(moment) = i64::try_from(moment)
+        {
+            return Timestamp::from_nanos(moment);
+        }
         let moment = self.units.nanoseconds(units) + self.offset;
         Timestamp::from_nanos(i64::try_from(moment).unwrap_or(if moment.is_negative() { i64::MIN } else { i64::MAX }))
     }

@@ -134,6 +134,31 @@ impl Pcapng {
         Err(Stop::Cut(done, Mismatch::new("", "")))
     }
 
+    /// Reads the enhanced packet blocks from the one at `at` on, as long as they are whole, sound and without options: where
+    /// the first other block begins. [`Self::any_block`] would do the same with each, but nearly every packet goes through
+    /// here.
+    fn ordinary_packets<const LITTLE: bool>(&mut self, bytes: &Bytes<'_>, mut at: usize, out: &mut Out<'_>) -> usize {
+        let order = if LITTLE { ByteOrder::Little } else { ByteOrder::Big };
+        while let Some(block) = bytes.bytes.get(at..)
+            && let Some((&[k0, k1, k2, k3, l0, l1, l2, l3], rest)) = block.split_first_chunk()
+            && let Some(fields) = rest.first_chunk()
+        {
+            let (kind, length) = (order.u32([k0, k1, k2, k3]), order.u32([l0, l1, l2, l3]) as usize);
+            let fields = PacketBlock::enhanced(fields, order);
+            let ordinary = kind == EPB_MAGIC
+                && length <= limits::RECORD_BYTES
+                && length == 32 + (fields.captured as usize).next_multiple_of(4);
+            if !ordinary || order.u32_at(block, length - 4).map(|trailer| trailer as usize) != Some(length) {
+                break;
+            }
+            let Some(interface) = self.interfaces.get(fields.interface) else { break };
+            self.last_time = interface.time(fields.time);
+            out.packet(self.last_time, at + 28, [fields.captured, fields.original], interface.on);
+            at += length;
+        }
+        at
+    }
+
     /// Reads the block at `at`: where it ends.
     fn any_block(&mut self, bytes: &Bytes<'_>, at: usize, out: &mut Out<'_>) -> Result<usize, Stop> {
         let head = match head(self.order, bytes.bytes, at) {
@@ -279,6 +304,10 @@ impl Walk for Pcapng {
             }
         }
         loop {
+            at = match self.order {
+                ByteOrder::Little => self.ordinary_packets::<true>(bytes, at, out),
+                ByteOrder::Big => self.ordinary_packets::<false>(bytes, at, out),
+            };
             match self.any_block(bytes, at, out) {
                 Ok(end) => at = end,
                 Err(stop) => return stop,
@@ -345,3 +374,75 @@ const TLS_KEY_LOG: u32 = 0x544c_534b;
 
 /// Bytes of padding and options that the block of a packet cut by the end of the file may have.
 const OPTIONS: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
+    use super::super::writer::PcapngWriter;
+    use super::super::{Format, Packet};
+    use super::*;
+
+    /// A file of packets of these lengths, some with options, on two interfaces with different clocks.
+    fn file(order: ByteOrder, packets: &[(u8, bool)]) -> Vec<u8> {
+        let mut writer = PcapngWriter::new(order);
+        writer.interface(1, 0, &[]).interface(113, 0, &[(9, &[9])]);
+        for (time, &(length, options)) in packets.iter().enumerate() {
+            let (interface, data) = (u32::from(length & 1), vec![7; length.into()]);
+            match options {
+                true => writer.packet_with_options(interface, &data, &[(2, &[0; 4])]),
+                false => writer.packet(interface, (time as u64) << 30, length.into(), &data),
+            };
+        }
+        writer.bytes
+    }
+
+    /// What a walk through `file` puts out, how it ends, and what is wrong with it.
+    fn walked(
+        file: &[u8],
+        last: bool,
+        walk: fn(&mut Pcapng, &Bytes<'_>, usize, &mut Out<'_>) -> Stop,
+    ) -> (Vec<Packet>, String) {
+        let mut pcapng = Pcapng::open(file).unwrap();
+        let mut ledger = Ledger::new("test".into(), Format::Pcapng);
+        let mut packets = Vec::new();
+        let bytes = Bytes { bytes: file, offset: 0, last };
+        let stop = walk(&mut pcapng, &bytes, 0, &mut Out { ledger: &mut ledger, packets: &mut packets });
+        (packets, format!("{stop:?} {pcapng:?} {:?}", ledger.finish(0)))
+    }
+
+    /// Looks at each block alone.
+    fn one_by_one(pcapng: &mut Pcapng, bytes: &Bytes<'_>, mut at: usize, out: &mut Out<'_>) -> Stop {
+        loop {
+            match pcapng.any_block(bytes, at, out) {
+                Ok(end) => at = end,
+                Err(stop) => return stop,
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5000))]
+
+        #[test]
+        fn ordinary_packets_are_what_they_are_one_by_one(
+            big in any::<bool>(),
+            packets in vec((any::<u8>(), any::<bool>()), 1..12),
+            changes in vec((any::<Index>(), prop_oneof![Just(0), any::<u8>()]), 0..3),
+            cut in prop_oneof![Just(0), 0..40_usize],
+            last in any::<bool>(),
+        ) {
+            let mut file = file(if big { ByteOrder::Big } else { ByteOrder::Little }, &packets);
+            file.truncate(file.len() - cut);
+            for (at, value) in changes {
+                // Behind the section header, which says that it is pcapng.
+                let at = 28 + at.index(file.len() - 28);
+                file[at] = value;
+            }
+            let expected = walked(&file, last, one_by_one);
+            prop_assert_eq!(walked(&file, last, Pcapng::walk), expected);
+        }
+    }
+}
