@@ -1,7 +1,7 @@
 //! Writes a capture to measure with, and prints as JSON what is in it.
 //!
 //! ```text
-//! cargo run --release --example generate -- small|full MEGABYTES FILE [SEED]
+//! cargo run --release --example generate -- small|full|open|short|message MEGABYTES FILE [SEED]
 //! ```
 
 #[path = "../benches/generate/mod.rs"]
@@ -15,7 +15,7 @@ use generate::{Kind, Plan, Truth};
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some((plan, path)) = plan(&arguments) else {
-        eprintln!("usage: generate small|full MEGABYTES FILE [SEED]");
+        eprintln!("usage: generate small|full|open|short|message MEGABYTES FILE [SEED]");
         return ExitCode::from(2);
     };
     match File::create(path).and_then(|mut file| generate::write(&plan, &mut file)) {

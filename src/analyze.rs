@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   captures ──batch──▶ pipeline: pieces ─▶ shards ──▶ records ──▶ order, causes ──▶ Analysis
-//!      ▲  (the next batch is read meanwhile)             │
+//!      ▲  (the next batch is read and decoded meanwhile) │
 //!      └──── once more, with all secrets, if some of ────┘
 //!            those that were needed came too late
 //! ```
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::capture::{Batch, CaptureFile, Captures, Input};
+use crate::capture::{CaptureFile, Captures, Input};
 use crate::cause;
 use crate::connection::{ConnectionRecord, TlsFailure};
 use crate::error::{Error, Result};
@@ -28,7 +28,7 @@ mod pipeline;
 mod several_tests;
 mod tls_endpoints;
 
-use pipeline::{Counts, Outcome, Pipeline};
+use pipeline::{Counts, Outcome, Pipeline, Work};
 
 pub use filter::{Filter, Host};
 pub use tls_endpoints::WebSocketServer;
@@ -149,13 +149,13 @@ fn pass(
     let mut captures = Captures::new(inputs);
     let mut pipeline = Pipeline::new(&options.filter);
     pipeline.learn(secrets);
-    let (mut batch, mut next) = (Batch::default(), Batch::default());
-    let mut more = captures.next_batch(&mut batch);
+    let (mut work, mut next) = (Work::default(), Work::default());
+    let mut more = work.read(&mut captures);
     while more {
         pipeline.read_key_logs(&captures.take_key_logs());
-        ((), more) = rayon::join(|| pipeline.batch(&batch), || captures.next_batch(&mut next));
+        ((), more) = rayon::join(|| pipeline.take(&mut work), || next.read(&mut captures));
         progress(Progress { bytes: captures.bytes_read(), total: captures.bytes_total() });
-        std::mem::swap(&mut batch, &mut next);
+        std::mem::swap(&mut work, &mut next);
     }
     pipeline.read_key_logs(&captures.take_key_logs());
     (captures.into_files(), pipeline.finish())

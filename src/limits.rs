@@ -8,6 +8,10 @@
 /// two batches outweighs the hand-over, small enough that two of them stay in a shared cache.
 pub const BATCH_BYTES: usize = 1 << 20;
 
+/// Bytes of a file that one thread reads while others read what follows: enough that a call of the system is worth it, few
+/// enough that the threads of a usual machine share what is read in one go.
+pub const READ_PART_BYTES: usize = BATCH_BYTES / 4;
+
 /// Captures that are open at once, because their times overlap. Hosts with a capture for each core have fewer, and systems
 /// let a program open more. A further one waits until one of these is at its end; its packets are then analysed late.
 pub const OPEN_FILES: usize = 128;
@@ -71,6 +75,10 @@ pub const SHARDS: usize = 64;
 /// Flows that one shard remembers, over all shards about a million. Beyond it those idle longest are ended as if the
 /// capture had ended.
 pub const FLOWS_PER_SHARD: usize = 16_384;
+
+/// Segments whose flows are looked up together, before the first of them is worked on: as many as a processor can wait for
+/// at once, and few enough that what came first is still in the first-level cache when its turn comes.
+pub const AHEAD_SEGMENTS: usize = 16;
 
 /// Bytes of one direction that wait for a hole before them to be filled. A window of that size is rare, and a hole that
 /// outlives it was lost by the capture.

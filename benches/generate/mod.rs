@@ -31,6 +31,13 @@ pub(crate) enum Kind {
     Small,
     /// Texts and binary messages of 4 to 128 KiB in segments of 1448 bytes.
     Full,
+    /// 100,000 connections that are all opened first, and all open at the end: at once or, where the size leaves room, after
+    /// messages as in [`Kind::Small`].
+    Open,
+    /// Connections as in [`Kind::Small`], but of a few messages each.
+    Short,
+    /// One connection with one binary message that fills the capture.
+    Message,
 }
 
 impl Kind {
@@ -39,6 +46,9 @@ impl Kind {
         match name {
             "small" => Some(Self::Small),
             "full" => Some(Self::Full),
+            "open" => Some(Self::Open),
+            "short" => Some(Self::Short),
+            "message" => Some(Self::Message),
             _ => None,
         }
     }
@@ -46,8 +56,10 @@ impl Kind {
     /// Connections that are open at the same time.
     const fn slots(self) -> u32 {
         match self {
-            Self::Small => 1000,
+            Self::Small | Self::Short => 1000,
             Self::Full => 200,
+            Self::Open => 100_000,
+            Self::Message => 1,
         }
     }
 }
@@ -105,6 +117,12 @@ pub(crate) fn write(plan: &Plan, out: &mut impl Write) -> io::Result<Truth> {
     let mut world = World::new(plan);
     let mut slots: Vec<Slot> = (0..plan.kind.slots()).map(Slot::new).collect();
     let mut bystanders: Vec<Bystander> = (0..BYSTANDERS).map(Bystander::new).collect();
+    if plan.kind == Kind::Open {
+        for slot in &mut slots {
+            slot.step(&mut world);
+            world.flush_blocks(out)?;
+        }
+    }
     let mut bystander_packets = 0;
     while world.truth.bytes + world.recorder.bytes().len() as u64 <= plan.bytes {
         let before = world.recorder.packets();
@@ -114,9 +132,7 @@ pub(crate) fn write(plan: &Plan, out: &mut impl Write) -> io::Result<Truth> {
         } else {
             world.random.pick_mut(&mut slots).step(&mut world);
         }
-        if world.recorder.bytes().len() >= BLOCK {
-            world.flush(out)?;
-        }
+        world.flush_blocks(out)?;
     }
     world.flush(out)?;
     world.truth.packets = world.recorder.packets();
@@ -138,6 +154,8 @@ pub(crate) fn measured_bytes() -> u64 {
 /// What all connections share.
 struct World {
     kind: Kind,
+    /// [`Plan::bytes`].
+    bytes: u64,
     random: Random,
     recorder: Recorder,
     content: Content,
@@ -148,7 +166,11 @@ impl World {
     fn new(plan: &Plan) -> Self {
         let mut random = Random::new(plan.seed);
         let content = Content::new(&mut random);
-        Self { kind: plan.kind, random, recorder: Recorder::new(), content, truth: Truth::default() }
+        Self { kind: plan.kind, bytes: plan.bytes, random, recorder: Recorder::new(), content, truth: Truth::default() }
+    }
+
+    fn flush_blocks(&mut self, out: &mut impl Write) -> io::Result<()> {
+        if self.recorder.bytes().len() >= BLOCK { self.flush(out) } else { Ok(()) }
     }
 
     fn flush(&mut self, out: &mut impl Write) -> io::Result<()> {

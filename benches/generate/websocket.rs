@@ -19,6 +19,8 @@ struct Open {
     tcp: Tcp,
     /// Messages until it ends.
     left: usize,
+    /// Payload bytes of a message without end that were not sent yet.
+    endless: u64,
     /// What `sender` is sending, and how much of it was sent.
     stream: Vec<u8>,
     sent: usize,
@@ -39,6 +41,10 @@ impl Slot {
         match &mut self.open {
             None => self.open = Some(self.connect(world)),
             Some(open) if open.sent < open.stream.len() => open.burst(world),
+            Some(open) if open.endless > 0 => {
+                open.go_on(world);
+                open.burst(world);
+            }
             Some(open) if open.left > 0 => {
                 open.say_something(world);
                 open.burst(world);
@@ -63,8 +69,24 @@ impl Slot {
         let left = match world.kind {
             Kind::Small => world.random.between(20, 380),
             Kind::Full => world.random.between(1, 40),
+            Kind::Short => world.random.between(0, 3),
+            Kind::Open => usize::MAX,
+            Kind::Message => 0,
         };
-        Open { tcp, left, stream: Vec::new(), sent: 0, sender: Role::Client, messages: 0, unacknowledged: 0 }
+        let mut open = Open {
+            tcp,
+            left,
+            endless: 0,
+            stream: Vec::new(),
+            sent: 0,
+            sender: Role::Client,
+            messages: 0,
+            unacknowledged: 0,
+        };
+        if world.kind == Kind::Message {
+            open.begin_endless(world);
+        }
+        open
     }
 }
 
@@ -83,9 +105,27 @@ impl Open {
                 frames.frame(PING, b"keepalive");
                 self.messages = 0;
             }
-            Kind::Small => frames.short(content),
             Kind::Full => frames.long(content),
+            Kind::Small | Kind::Short | Kind::Open | Kind::Message => frames.short(content),
         }
+    }
+
+    /// Begins a binary message that fills most of the capture.
+    fn begin_endless(&mut self, world: &mut World) {
+        self.endless = world.bytes / 4 * 3;
+        self.sender = Role::Server;
+        self.stream.extend([BINARY, 127]);
+        self.stream.extend(self.endless.to_be_bytes());
+    }
+
+    /// Puts more of that message into the stream.
+    fn go_on(&mut self, world: &mut World) {
+        let World { random, content, .. } = world;
+        let length = self.endless.min(super::LONGEST as u64);
+        self.endless -= length;
+        self.stream.clear();
+        self.stream.extend_from_slice(content.noise(length as usize, random));
+        (self.sent, self.messages) = (0, u64::from(self.endless == 0));
     }
 
     /// Sends some of the stream, with an acknowledgement after every second segment.

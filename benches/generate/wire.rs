@@ -1,7 +1,8 @@
 //! Packets as a capture has them: pcap records of Ethernet, IPv4 and TCP or UDP, from byte templates.
 //!
-//! In come payloads, out go the bytes of a pcap file. Checksums are left 0, as they are where the network card fills them
-//! in after the capture.
+//! In come payloads, out go the bytes of a pcap file. It is as if it was captured on the server: TCP checksums of what the
+//! client sends are right, those of what the server sends are left 0, because the network card fills them in after the
+//! capture.
 
 use wsautopsy::flow::{PerRole, Role};
 
@@ -62,6 +63,10 @@ impl Recorder {
         header[4..8].copy_from_slice(&numbers[0].to_be_bytes());
         header[8..12].copy_from_slice(&numbers[1].to_be_bytes());
         header[13] = flags;
+        if to.1 < from.1 {
+            let checksum = checksum(from, to, &header, payload);
+            header[16..18].copy_from_slice(&checksum.to_be_bytes());
+        }
         self.ip(6, from, to, (header.len() + payload.len()) as u16);
         self.bytes.extend_from_slice(&header);
         self.bytes.extend_from_slice(payload);
@@ -84,6 +89,18 @@ impl Recorder {
         header[30..34].copy_from_slice(&to.0);
         self.bytes.extend_from_slice(&header);
     }
+}
+
+/// The checksum of a TCP segment (RFC 9293 section 3.1).
+fn checksum(from: Address, to: Address, header: &[u8], payload: &[u8]) -> u16 {
+    let length = (header.len() + payload.len()) as u16;
+    let [zero, protocol] = 6_u16.to_be_bytes();
+    let [high, low] = length.to_be_bytes();
+    let parts = [&from.0, &to.0, &[zero, protocol, high, low], header, payload];
+    let pairs = parts.iter().flat_map(|part| part.chunks(2));
+    let sum: u64 = pairs.map(|pair| u64::from(pair[0]) << 8 | pair.get(1).map_or(0, |byte| u64::from(*byte))).sum();
+    let once = (sum & 0xffff) + (sum >> 16);
+    !((once & 0xffff) + (once >> 16)) as u16
 }
 
 /// A TCP connection.

@@ -7,7 +7,7 @@ use crate::connection::Connection;
 use crate::flow::FlowKey;
 use crate::limits;
 use crate::packet::{self, Datagram, Decoded, Fragment, Quoted, Segment};
-use crate::tcp::FlowTable;
+use crate::tcp::{Ahead, FlowTable};
 
 use super::filter::Filter;
 
@@ -111,16 +111,32 @@ impl Piece {
 
     /// Hands the segments of `shard` to its table.
     pub(super) fn feed(&self, shard: usize, table: &mut FlowTable<Connection>, batch: &Batch, filter: &Filter) {
-        for located in self.segments.get(shard).into_iter().flatten() {
-            let Some(packet) = batch.packets().get(located.packet as usize) else { continue };
-            let (id, time) = (batch.id_of(packet), packet.time);
-            match &located.found {
-                Found::Segment(segment) if filter.wants_segment(&segment.key, time) => {
-                    table.segment(segment, self.tcp(segment, located.datagram, batch, packet), id, time);
-                }
-                Found::Segment(segment) => table.leave_out(segment, id, time),
-                Found::Quoted(quoted) => table.quoted(quoted, id, time),
+        let Some(segments) = self.segments.get(shard) else { return };
+        for group in segments.chunks(limits::AHEAD_SEGMENTS) {
+            let ahead = table.look_ahead(group.iter().map(Located::segment));
+            for (located, ahead) in group.iter().zip(ahead) {
+                self.feed_one(located, ahead, table, batch, filter);
             }
+        }
+    }
+
+    #[inline]
+    fn feed_one(
+        &self,
+        located: &Located,
+        ahead: Ahead,
+        table: &mut FlowTable<Connection>,
+        batch: &Batch,
+        filter: &Filter,
+    ) {
+        let Some(packet) = batch.packets().get(located.packet as usize) else { return };
+        let (id, time) = (batch.id_of(packet), packet.time);
+        match &located.found {
+            Found::Segment(segment) if filter.wants_segment(&segment.key, time) => {
+                table.segment(ahead, segment, self.tcp(segment, located.datagram, batch, packet), id, time);
+            }
+            Found::Segment(segment) => table.leave_out(ahead, segment, id, time),
+            Found::Quoted(quoted) => table.quoted(quoted, id, time),
         }
     }
 
@@ -131,6 +147,15 @@ impl Piece {
         match datagram {
             NO_DATAGRAM => batch.part_of(packet, &range),
             index => self.datagrams.get(index as usize).map_or(&[], |datagram| slice(&datagram.bytes, &range)),
+        }
+    }
+}
+
+impl Located {
+    const fn segment(&self) -> Option<&Segment> {
+        match &self.found {
+            Found::Segment(segment) => Some(segment),
+            Found::Quoted(_) => None,
         }
     }
 }

@@ -1,10 +1,12 @@
-//! Everything that lives from batch to batch: packets in, in the order of capture, and at the end what they were.
+//! The work on the packets, batch by batch, and everything that lives from one batch to the next.
 //!
 //! ```text
-//!   batch ──▶ pieces, in parallel ──segments by shard──▶ flow tables, in parallel ──▶ records
-//!                   └── fragments, one after the other ──▲
+//!   captures ──▶ batch ──▶ pieces, in parallel ──segments by shard──▶ flow tables, in parallel ──▶ records
+//!   └────────────── Work ──────────────┘  └── fragments, one after the other ──▲
 //! ```
 //!
+//! While the flow tables take one batch, the next one is read and decoded, by whichever thread has the time: so what was just
+//! read is decoded where it still is in the cache, and there is one moment a batch at which threads wait for each other.
 //! Each shard takes its segments in the order of capture, whatever the number of threads, so that the result does not
 //! depend on it.
 
@@ -12,7 +14,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::capture::Batch;
+use crate::capture::{Batch, Captures};
 use crate::connection::{Connection, ConnectionRecord, TlsFailure};
 use crate::flow::PacketId;
 use crate::limits;
@@ -23,10 +25,43 @@ use crate::tls::{Random, Secrets};
 use super::filter::Filter;
 use super::piece::Piece;
 
+/// A batch and what its packets hold. Used again and again, so that nothing is allocated for a packet.
+#[derive(Default)]
+pub(super) struct Work {
+    batch: Batch,
+    /// More than the batch has, maybe: those of larger ones are kept.
+    pieces: Vec<Piece>,
+    used: usize,
+}
+
+impl Work {
+    /// Reads the next batch, and decodes its packets in parallel; `false` if there is none.
+    pub(super) fn read(&mut self, captures: &mut Captures) -> bool {
+        let more = captures.next_batch(&mut self.batch);
+        self.decode();
+        more
+    }
+
+    fn decode(&mut self) {
+        let chunks = self.batch.packets().par_chunks(limits::PIECE_PACKETS);
+        self.used = chunks.len();
+        if self.pieces.len() < self.used {
+            self.pieces.resize_with(self.used, Piece::new);
+        }
+        let (batch, pieces) = (&self.batch, self.pieces.par_iter_mut().take(self.used));
+        pieces.zip(chunks).enumerate().for_each(|(index, (piece, packets))| {
+            piece.decode(batch, packets, index * limits::PIECE_PACKETS);
+        });
+    }
+
+    fn pieces(&self) -> &[Piece] {
+        self.pieces.get(..self.used).unwrap_or_default()
+    }
+}
+
 /// Everything that lives from batch to batch.
 pub(super) struct Pipeline<'a> {
     filter: &'a Filter,
-    pieces: Vec<Piece>,
     fragments: Fragments,
     shards: Vec<FlowTable<Connection>>,
     secrets: Arc<Secrets>,
@@ -67,7 +102,6 @@ impl<'a> Pipeline<'a> {
     pub(super) fn new(filter: &'a Filter) -> Self {
         Self {
             filter,
-            pieces: Vec::new(),
             fragments: Fragments::default(),
             shards: (0..limits::SHARDS).map(|_| FlowTable::default()).collect(),
             counts: Vec::new(),
@@ -96,38 +130,23 @@ impl<'a> Pipeline<'a> {
     }
 
     /// Takes the next batch.
-    pub(super) fn batch(&mut self, batch: &Batch) {
-        let used = self.decode(batch);
-        self.reassemble(batch, used);
-        let (pieces, filter) = (self.pieces.get(..used).unwrap_or_default(), self.filter);
+    pub(super) fn take(&mut self, work: &mut Work) {
+        self.reassemble(work);
+        let (work, filter) = (&*work, self.filter);
         self.shards.par_iter_mut().enumerate().for_each(|(shard, table)| {
-            for piece in pieces {
-                piece.feed(shard, table, batch, filter);
+            for piece in work.pieces() {
+                piece.feed(shard, table, &work.batch, filter);
             }
         });
-        self.count(batch, used);
-    }
-
-    /// Decodes the packets in parallel: how many pieces that made.
-    fn decode(&mut self, batch: &Batch) -> usize {
-        let chunks = batch.packets().par_chunks(limits::PIECE_PACKETS);
-        let used = chunks.len();
-        if self.pieces.len() < used {
-            self.pieces.resize_with(used, Piece::new);
-        }
-        let pieces = self.pieces.par_iter_mut().take(used);
-        pieces.zip(chunks).enumerate().for_each(|(index, (piece, packets))| {
-            piece.decode(batch, packets, index * limits::PIECE_PACKETS);
-        });
-        used
+        self.count(work);
     }
 
     /// Puts together what came in fragments. They are rare, and must be taken in the order of capture.
-    fn reassemble(&mut self, batch: &Batch, used: usize) {
-        for piece in self.pieces.iter_mut().take(used) {
+    fn reassemble(&mut self, work: &mut Work) {
+        for piece in work.pieces.iter_mut().take(work.used) {
             for (packet, fragment) in std::mem::take(&mut piece.fragments) {
-                let Some(captured) = batch.packets().get(packet) else { continue };
-                let payload = batch.part_of(captured, &fragment.payload);
+                let Some(captured) = work.batch.packets().get(packet) else { continue };
+                let payload = work.batch.part_of(captured, &fragment.payload);
                 if let Some(datagram) = self.fragments.add(&fragment, payload, captured.time) {
                     piece.datagram(datagram, packet);
                 }
@@ -135,15 +154,15 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    fn count(&mut self, batch: &Batch, used: usize) {
+    fn count(&mut self, work: &Work) {
         let mut begun: Vec<PacketId> = self.shards.iter_mut().flat_map(FlowTable::take_conversations).collect();
         begun.sort_unstable();
         for packet in begun {
             counts_of(&mut self.counts, packet.file()).conversations.push(packet.number());
         }
-        for &index in self.pieces.iter().take(used).flat_map(|piece| &piece.undecoded) {
-            let Some(packet) = batch.packets().get(index) else { continue };
-            counts_of(&mut self.counts, batch.id_of(packet).file()).undecoded_packets += 1;
+        for &index in work.pieces().iter().flat_map(|piece| &piece.undecoded) {
+            let Some(packet) = work.batch.packets().get(index) else { continue };
+            counts_of(&mut self.counts, work.batch.id_of(packet).file()).undecoded_packets += 1;
         }
     }
 

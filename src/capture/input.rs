@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::file;
 use super::signature;
 use super::source::Source;
 use crate::error::Error;
@@ -120,7 +121,7 @@ impl Input {
     pub(super) fn open(self) -> Result<Box<dyn Read + Send>, Error> {
         match self.origin {
             Origin::Path(path) => match File::open(path) {
-                Ok(file) => Ok(Box::new(file)),
+                Ok(file) => Ok(file::reader(file)),
                 Err(source) => Err(Error::Open { path: self.name, source }),
             },
             // Its own buffer would only copy: the reads are larger.

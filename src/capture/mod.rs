@@ -9,6 +9,7 @@ mod block;
 mod captures;
 mod codec;
 mod description;
+mod file;
 mod input;
 mod interface;
 mod lane;

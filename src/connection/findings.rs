@@ -1,41 +1,48 @@
 //! What the decoders of one connection have found so far.
 
+use std::hint::black_box;
+
 use crate::flow::{PerRole, Role};
 use crate::limits;
 use crate::tcp::Arrival;
-use crate::websocket::{Event, InvalidText, LikelyCause, Rule, TextCheck, Visitor};
+use crate::websocket::{CloseBody, Event, InvalidText, Rule, TextCheck, Visitor};
 
 use super::activity::Activity;
 use super::closing::{Circumstances, Closing, Order, SeenClose};
-use super::reaction::Causes;
-use super::record::{CloseFrame, InvalidUtf8, Position, TextLocation, Violation};
-use super::split::Splits;
+use super::faults::Faults;
+use super::record::{CloseFrame, Position, TextLocation};
 
-/// Rows and counts of one connection.
+/// Rows and counts of one connection. What most connections have nothing of is boxed: there may be a hundred thousand of
+/// them.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) closing: Closing,
-    pub(super) activity: Activity,
+    /// `None` until there is any.
+    activity: Option<Box<Activity>>,
     pub(super) close_frames: Vec<CloseFrame>,
-    pub(super) invalid_utf8: Vec<InvalidUtf8>,
-    pub(super) invalid_utf8_count: u64,
-    /// Characters that are split between messages.
-    splits: PerRole<Splits>,
-    pub(super) violations: Vec<Violation>,
-    pub(super) violation_count: u64,
+    /// `None` until there are any.
+    faults: Option<Box<Faults>>,
     /// Complete messages.
     pub(super) messages: PerRole<u64>,
     pub(super) undecodable_messages: u64,
     /// The 101 is in the capture, so that it is known which extensions are in use.
     agreement_seen: bool,
-    /// What the peers may have reacted to.
-    causes: Causes,
 }
 
 impl Findings {
     /// None yet. `agreement_seen` says that the 101 is in the capture, and with it the extensions in use.
     pub(super) fn new(agreement_seen: bool) -> Self {
         Self { agreement_seen, ..Self::default() }
+    }
+
+    /// Reads of what the next data will need, so that it is in the cache by then.
+    #[inline]
+    pub(super) fn touch(&self) {
+        let seen = self.activity.as_ref().map(|activity| {
+            let ends = [&activity.ends.client, &activity.ends.server];
+            (activity.last_byte, ends.map(|conduct| (conduct.last_byte, conduct.messages, conduct.unsure)))
+        });
+        black_box((seen, self.messages.client));
     }
 
     /// The visitor of the decoder of what `sender` sends.
@@ -60,69 +67,27 @@ impl Findings {
         if rule.may_be_lifted() && !self.agreement_seen {
             return;
         }
-        self.violation_count += 1;
-        let (rule, detail, known) = match self.violations.len() {
-            listed if listed < limits::ROWS_PER_CONNECTION => (rule, detail.into(), known),
-            limits::ROWS_PER_CONNECTION => {
-                (Rule::LimitReached, format!("more than {} violations", limits::ROWS_PER_CONNECTION).into(), None)
-            }
-            _ => return,
-        };
-        self.causes.violations.push(known);
-        self.violations.push(Violation {
-            packet: at.packet,
-            time: at.time,
-            sender,
-            rule,
-            detail,
-            peer_close_code: None,
-            peer_reaction_ms: None,
-        });
+        self.faults_mut().violation(sender, at, rule, detail.into(), known);
     }
 
-    /// A text that is not UTF-8; the peer knew of it from the sender's stream offset `known` on.
-    fn invalid(
-        &mut self,
-        sender: Role,
-        location: TextLocation,
-        bytes: Option<u64>,
-        known: u64,
-        fault: InvalidText<Arrival>,
-    ) {
-        self.invalid_utf8_count += 1;
-        if self.invalid_utf8.len() >= limits::ROWS_PER_CONNECTION {
-            return;
-        }
-        self.causes.texts.push(Some(known));
-        let (longest, before) = match location {
-            TextLocation::TextMessage(_) => {
-                (None, self.splits.get_mut(sender).invalid(self.invalid_utf8.len(), &fault))
-            }
-            TextLocation::CloseReason => (Some(limits::CLOSE_REASON_BYTES), None),
-        };
-        if let Some(before) = before.and_then(|row| self.invalid_utf8.get_mut(row)) {
-            before.likely_cause = Some(LikelyCause::SPLIT_CHARACTER);
-        }
-        let likely_cause =
-            before.map_or_else(|| LikelyCause::of(&fault, longest), |_| Some(LikelyCause::SPLIT_CHARACTER));
-        self.invalid_utf8.push(InvalidUtf8 {
-            packet: fault.mark.packet,
-            time: fault.mark.time,
-            sender,
-            location,
-            message_bytes: bytes,
-            byte_offset: fault.byte_offset,
-            error: fault.error,
-            context: fault.context().into(),
-            likely_cause,
-            peer_close_code: None,
-            peer_reaction_ms: None,
-        });
+    fn faults_mut(&mut self) -> &mut Faults {
+        self.faults.get_or_insert_default()
+    }
+
+    /// What was wrong.
+    pub(super) fn into_faults(self) -> Faults {
+        self.faults.map_or_else(Faults::default, |faults| *faults)
+    }
+
+    /// What the ends did.
+    #[inline]
+    pub(super) fn activity_mut(&mut self) -> &mut Box<Activity> {
+        self.activity.get_or_insert_default()
     }
 
     /// Whether `sender` broke a rule.
     pub(super) fn blames(&self, sender: Role) -> bool {
-        self.violations.iter().any(|violation| violation.sender == sender)
+        self.faults.as_ref().is_some_and(|faults| faults.blame(sender))
     }
 
     /// What is known only at the end: which Close frame was which, and how the peer took invalid text.
@@ -148,7 +113,9 @@ impl Findings {
                 (false, None) => None,
             };
         }
-        self.causes.settle(&self.closing, &mut self.violations, &mut self.invalid_utf8);
+        if let Some(faults) = &mut self.faults {
+            faults.settle(&self.closing);
+        }
     }
 }
 
@@ -158,49 +125,66 @@ struct OfSender<'a> {
 }
 
 impl Visitor<Arrival> for OfSender<'_> {
+    // Where the decoder knows which event it tells, this is what that one needs and no more.
+    #[inline(always)]
     fn event(&mut self, end: u64, at: Arrival, event: Event<'_, Arrival>) {
         let (findings, sender) = (&mut *self.findings, self.sender);
         match event {
             Event::DataFrame { text, first, bytes } => {
-                findings.activity.data_frame(sender, end, &at, (text, first, bytes));
+                findings.activity_mut().data_frame(sender, end, &at, (text, first, bytes));
             }
-            Event::Ping => findings.activity.ping(sender, &at),
-            Event::Pong => findings.activity.pong(sender),
+            Event::Ping => findings.activity_mut().ping(sender, &at),
+            Event::Pong => findings.activity_mut().pong(sender),
             Event::Message { text } => {
                 *findings.messages.get_mut(sender) += 1;
-                if text {
-                    findings.splits.get_mut(sender).message();
+                if text && let Some(faults) = &mut findings.faults {
+                    faults.text_message(sender);
                 }
             }
             Event::Undecodable => findings.undecodable_messages += 1,
             Event::Violation { rule, detail } => findings.violation_from(sender, &at, rule, detail, Some(end)),
             Event::InvalidText { message, bytes, offset, fault } => {
-                let detail = format!("{} at byte {} of message {message}", fault.error.name(), fault.byte_offset);
-                let known = offset + 1;
-                findings.violation_from(sender, &fault.mark, Rule::InvalidUtf8, detail, Some(known));
-                findings.invalid(sender, TextLocation::TextMessage(message), bytes, known, fault);
+                findings.invalid_text(sender, message, bytes, offset, fault);
             }
-            Event::Close(body) => {
-                findings.activity.close(sender, &at);
-                findings.closing.close(SeenClose {
-                    sender,
-                    code: body.code,
-                    reason: body.reason.into(),
-                    whole: body.whole,
-                    at,
-                    end,
-                });
-                if body.whole {
-                    findings.close_frame(sender, &at, &body, end);
-                }
-            }
+            Event::Close(body) => findings.close(sender, &at, &body, end),
         }
     }
 }
 
 impl Findings {
+    /// A text message of `sender` that is not UTF-8, from stream offset `offset` on.
+    fn invalid_text(
+        &mut self,
+        sender: Role,
+        message: u64,
+        bytes: Option<u64>,
+        offset: u64,
+        fault: InvalidText<Arrival>,
+    ) {
+        let detail = format!("{} at byte {} of message {message}", fault.error.name(), fault.byte_offset);
+        let known = offset + 1;
+        self.violation_from(sender, &fault.mark, Rule::InvalidUtf8, detail, Some(known));
+        self.faults_mut().invalid_text(sender, TextLocation::TextMessage(message), bytes, known, fault);
+    }
+
+    /// A Close frame that ends at the sender's stream offset `end`.
+    fn close(&mut self, sender: Role, at: &Arrival, body: &CloseBody<'_>, end: u64) {
+        self.activity_mut().close(sender, at);
+        self.closing.close(SeenClose {
+            sender,
+            code: body.code,
+            reason: body.reason.into(),
+            whole: body.whole,
+            at: *at,
+            end,
+        });
+        if body.whole {
+            self.close_frame(sender, at, body, end);
+        }
+    }
+
     /// A Close frame that is in the capture as a whole, and ends at the sender's stream offset `end`.
-    fn close_frame(&mut self, sender: Role, at: &Arrival, body: &crate::websocket::CloseBody<'_>, end: u64) {
+    fn close_frame(&mut self, sender: Role, at: &Arrival, body: &CloseBody<'_>, end: u64) {
         match body.code {
             None if body.length > 0 => {
                 let detail = format!("body of {} byte", body.length);
@@ -216,7 +200,8 @@ impl Findings {
         if let Some(fault) = fault {
             let detail = format!("{} at byte {} of the reason", fault.error.name(), fault.byte_offset);
             self.violation_from(sender, at, Rule::InvalidCloseReason, detail, Some(end));
-            self.invalid(sender, TextLocation::CloseReason, Some(body.reason.len() as u64), end, fault);
+            let bytes = Some(body.reason.len() as u64);
+            self.faults_mut().invalid_text(sender, TextLocation::CloseReason, bytes, end, fault);
         }
         if self.close_frames.len() < limits::ROWS_PER_CONNECTION {
             self.close_frames.push(CloseFrame {

@@ -14,6 +14,7 @@
 mod activity;
 mod cause;
 mod closing;
+mod faults;
 mod findings;
 mod handshake_rules;
 mod held;
@@ -77,14 +78,21 @@ impl Workplace {
 pub struct Connection {
     start: FlowStart,
     stage: Stage,
-    /// Attempts that were refused before.
-    refused: Vec<Refusal>,
     /// Bytes of TCP payload that the capture does not hold.
     missed: u64,
     /// Bytes looked at while probing.
     probed: usize,
     /// How far each direction was read, as a stream offset, until a session begins.
     reached: [u64; 2],
+    /// What was there before, if there was anything.
+    past: Option<Box<Past>>,
+}
+
+/// What a TCP connection carried before what it carries now.
+#[derive(Debug, Default)]
+struct Past {
+    /// Attempts that were refused.
+    refused: Vec<Refusal>,
     /// The client that a PROXY header names.
     proxied: Option<IpAddr>,
 }
@@ -126,14 +134,13 @@ impl Application for Connection {
     type Output = Workplace;
 
     fn new(start: &FlowStart) -> Self {
-        Self {
-            start: *start,
-            stage: Stage::Probing(None),
-            refused: Vec::new(),
-            missed: 0,
-            probed: 0,
-            reached: [0; 2],
-            proxied: None,
+        Self { start: *start, stage: Stage::Probing(None), missed: 0, probed: 0, reached: [0; 2], past: None }
+    }
+
+    #[inline]
+    fn touch(&self) {
+        if let Stage::Session(session) = &self.stage {
+            session.touch();
         }
     }
 
@@ -177,8 +184,9 @@ impl Application for Connection {
     fn finish(mut self, summary: &FlowSummary, workplace: &mut Workplace) {
         let fins = summary.directions.iter().filter(|direction| direction.fin_in_gap).count() as u64;
         self.missed = self.missed.saturating_sub(fins);
-        let (first, proxied) = (workplace.records.len(), self.proxied);
-        self.tell(summary, workplace);
+        let past = self.past.take().map_or_else(Past::default, |past| *past);
+        let (first, proxied) = (workplace.records.len(), past.proxied);
+        self.tell(past.refused, summary, workplace);
         for record in workplace.records.iter_mut().skip(first) {
             let told = record.request.forwarded_for.take();
             record.request.forwarded_for = proxied.map(|client| client.to_string().into()).or(told);
@@ -188,9 +196,9 @@ impl Application for Connection {
 
 impl Connection {
     /// The records of what was found.
-    fn tell(mut self, summary: &FlowSummary, workplace: &mut Workplace) {
+    fn tell(mut self, refused: Vec<Refusal>, summary: &FlowSummary, workplace: &mut Workplace) {
         let records = &mut workplace.records;
-        for refusal in self.refused.drain(..) {
+        for refusal in refused {
             let missed = refusal.missed.min(self.missed);
             records.push(refusal.opening.attempt(&self.start, summary, Some(refusal.answer), missed));
         }
@@ -208,6 +216,10 @@ impl Connection {
             Stage::Session(session) => records.push(session.finish(&self.start, summary, self.missed)),
             Stage::Secure(secure) => secure.finish(&self.start, summary, self.missed, workplace),
         }
+    }
+
+    fn past_mut(&mut self) -> &mut Past {
+        self.past.get_or_insert_default()
     }
 
     const fn reach(&mut self, from: Direction, offset: u64) {
@@ -286,7 +298,7 @@ impl Connection {
                         Parsed::No => return self.give_up(),
                         Parsed::Header { length, client } => {
                             used += length.saturating_sub(before);
-                            self.proxied = client;
+                            self.past_mut().proxied = client;
                             self.stage = Stage::Probing(None);
                         }
                     }
@@ -317,7 +329,8 @@ impl Connection {
             Outcome::Tunnel => self.stage = Stage::Probing(None),
             Outcome::Over => return self.give_up(),
             Outcome::Refused { opening, answer } => {
-                self.refused.push(Refusal { opening: *opening, answer, missed: self.missed });
+                let missed = self.missed;
+                self.past_mut().refused.push(Refusal { opening: *opening, answer, missed });
                 return self.read_held(workplace);
             }
         }
@@ -382,6 +395,6 @@ impl Connection {
             return Interest::Keep;
         }
         self.stage = Stage::Over;
-        if self.refused.is_empty() { Interest::Ignore } else { Interest::Keep }
+        if self.past.as_ref().is_some_and(|past| !past.refused.is_empty()) { Interest::Keep } else { Interest::Ignore }
     }
 }

@@ -1,5 +1,7 @@
 //! A connection that speaks WebSocket: both directions' decoders, until the end.
 
+use std::hint::black_box;
+
 use crate::flow::{Direction, PerRole, Role, Timestamp};
 use crate::tcp::{Arrival, FlowSpan, FlowStart, FlowSummary};
 use crate::websocket::{Decoder, Found, Rule};
@@ -152,10 +154,19 @@ impl Session {
         self.decoders.get_mut(self.opening.role_of(from)).seek(offset);
     }
 
+    /// Reads of what the next data will need, so that it is in the cache by then.
+    #[inline]
+    pub(super) fn touch(&self) {
+        let decoders =
+            [&self.decoders.client, &self.decoders.server].map(|decoder| (decoder.offset(), decoder.messages()));
+        black_box((decoders, self.opening.client, self.heard.client));
+        self.findings.touch();
+    }
+
     /// `bytes` of `from` at stream offset `offset`.
     pub(super) fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival) {
         let sender = self.opening.role_of(from);
-        self.findings.activity.bytes(sender, at.time);
+        self.findings.activity_mut().bytes(sender, at.time);
         let decoder = self.decoders.get_mut(sender);
         decoder.seek(offset);
         decoder.feed(bytes, *at, &mut self.findings.of(sender));
@@ -181,7 +192,7 @@ impl Session {
         }
         let is_lost = decoder.is_lost();
         *self.last_gap.get_mut(sender) = Some((hole.offset + hole.length, at.time));
-        self.findings.activity.gap(sender, is_lost);
+        self.findings.activity_mut().gap(sender, is_lost);
     }
 
     /// `sender` broke a rule that no frame shows.
@@ -212,8 +223,8 @@ impl Session {
     }
 
     /// What the ends did, with what TCP and the handshake add to it.
-    fn evidence(&mut self, summary: &FlowSummary) -> Activity {
-        let mut activity = std::mem::take(&mut self.findings.activity);
+    fn evidence(&mut self, summary: &FlowSummary) -> Box<Activity> {
+        let mut activity = std::mem::take(self.findings.activity_mut());
         activity.handshake_packet = self.opening.established.map(|at| at.packet);
         activity.end_packet = summary.end.map(|end| end.packet);
         for (direction, repetitions) in [Direction::FromLow, Direction::FromHigh].into_iter().zip(summary.repetitions) {
@@ -239,22 +250,23 @@ impl Session {
         self.findings.settle(&circumstances);
         let verdict = self.findings.closing.verdict(&circumstances);
         let activity = self.evidence(summary);
-        let findings = self.findings;
+        let mut findings = self.findings;
         let mut record = self.opening.record(start, summary.span, verdict);
         record.last_packet = summary.span.last;
         record.ended_at = summary.end.map(|end| end.time).or(findings.closing.closed_at().map(|at| at.time));
-        record.activity = Some(Box::new(activity));
+        record.activity = Some(activity);
         record.messages = findings.messages;
         record.payload_bytes =
             PerRole { client: self.decoders.client.payload_bytes(), server: self.decoders.server.payload_bytes() };
-        record.close_frames = findings.close_frames;
-        record.invalid_utf8 = findings.invalid_utf8;
-        record.invalid_utf8_count = findings.invalid_utf8_count;
-        record.violations = findings.violations;
-        record.violation_count = findings.violation_count;
         record.undecodable_messages = findings.undecodable_messages;
         record.missed_bytes = missed_bytes;
         record.complete = seen_whole && is_complete(summary);
+        record.close_frames = std::mem::take(&mut findings.close_frames);
+        let faults = findings.into_faults();
+        record.invalid_utf8 = faults.invalid_utf8;
+        record.invalid_utf8_count = faults.invalid_utf8_count;
+        record.violations = faults.violations;
+        record.violation_count = faults.violation_count;
         record
     }
 

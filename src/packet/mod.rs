@@ -269,6 +269,12 @@ impl Flags {
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+
+    /// Whether it neither begins nor ends anything, and acknowledges.
+    #[must_use]
+    pub const fn is_plain_ack(self) -> bool {
+        self.0 & (Self::FIN.0 | Self::SYN.0 | Self::RST.0 | Self::ACK.0) == Self::ACK.0
+    }
 }
 
 impl std::ops::BitOr for Flags {

@@ -60,14 +60,16 @@ impl Experience {
 
 /// The checksum of the segment `tcp`, header and payload, of the flow `key`.
 pub(super) fn checksum(key: &FlowKey, tcp: &[u8]) -> Option<Checksum> {
-    let field = u16::from_be_bytes(*tcp.get(16..18)?.first_chunk()?);
-    let addresses = sum(&key.low().octets()) + sum(&key.high().octets());
+    let field = u16::from_le_bytes(*tcp.get(16..18)?.first_chunk()?);
+    let length = u32::try_from(tcp.len()).ok()?;
     // The mapped form of an IPv4 address adds 0xffff, which is nothing in this arithmetic.
-    let pseudo_header = addresses + u64::from(PROTOCOL) + tcp.len() as u64;
+    let [low, high] = [key.low(), key.high()].map(|end| sum_of_words(end.octets().as_chunks().0));
+    let addresses = low + high + u64::from(PROTOCOL.swap_bytes());
+    let pseudo_header = addresses + u64::from(length.swap_bytes());
     let total = folded(pseudo_header + sum(tcp));
     Some(if total == 0xffff {
         Checksum::Right
-    } else if field == 0 || field == folded(pseudo_header) || field == folded(addresses + u64::from(PROTOCOL)) {
+    } else if field == 0 || field == folded(pseudo_header) || field == folded(addresses) {
         Checksum::Unfilled
     } else {
         Checksum::Wrong
@@ -81,18 +83,23 @@ const ETHERNET: u16 = 1480;
 const UNFILLED_AS_A_RULE: u8 = 16;
 
 /// TCP's protocol number.
-const PROTOCOL: u8 = 6;
+const PROTOCOL: u16 = 6;
 
-/// The sum of 16-bit words, not folded yet; an odd last byte is the first of its word.
+/// The sum of 16-bit words, not folded yet; an odd last byte is the first of its word. The words are taken as little
+/// endian, as most processors have them: a sum is then the right one with its bytes swapped (RFC 1071 section 2 (B)).
 fn sum(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<4>();
-    let mut total: u64 = words.iter().map(|word| u64::from(u32::from_be_bytes(*word))).sum();
-    let mut last = [0; 4];
-    for (slot, byte) in last.iter_mut().zip(rest) {
-        *slot = *byte;
-    }
-    total += u64::from(u32::from_be_bytes(last));
-    total
+    let (words, rest) = bytes.as_chunks();
+    let last = match *rest {
+        [a] => [a, 0, 0, 0],
+        [a, b] => [a, b, 0, 0],
+        [a, b, c] => [a, b, c, 0],
+        _ => [0; 4],
+    };
+    sum_of_words(words) + u64::from(u32::from_le_bytes(last))
+}
+
+fn sum_of_words(words: &[[u8; 4]]) -> u64 {
+    words.iter().map(|word| u64::from(u32::from_le_bytes(*word))).sum()
 }
 
 /// The sum with its carries added, until it fits.

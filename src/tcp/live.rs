@@ -1,6 +1,8 @@
 //! A connection that carries data: hands its segments to both directions' reassemblers, and what comes out, in the order
 //! in which it was said, to its application. At the end it tells how each direction ended, as far as the capture shows it.
 
+use std::hint::black_box;
+
 use crate::flow::{Direction, PacketId, Timestamp};
 use crate::limits;
 use crate::packet::{Flags, Segment};
@@ -76,6 +78,14 @@ impl<A: Application> Live<A> {
         self.listener.interest
     }
 
+    /// Reads of what the next segment will need, so that it is in the cache by then.
+    #[inline]
+    pub(super) fn touch(&self) {
+        let [low, high] = &self.directions;
+        black_box((low.is_waiting(), high.is_waiting(), self.repetitions[0].count, self.listener.interest));
+        self.listener.application.touch();
+    }
+
     /// Tells which directions were captured at all, by the networks that they were captured in.
     pub(super) fn set_captured(&mut self, scopes: &[Option<u32>; 2]) {
         for (direction, scope) in self.directions.iter_mut().zip(scopes) {
@@ -113,6 +123,36 @@ impl<A: Application> Live<A> {
         !may_be_this_one
     }
 
+    /// Whether a segment is the next one of its direction as a whole, acknowledges what was captured before, and nothing
+    /// waits.
+    #[inline]
+    pub(super) fn is_next(&self, segment: &Segment) -> bool {
+        let this = index(segment.direction);
+        let (own, peer) = (&self.directions[this], &self.directions[1 - this]);
+        segment.cut == 0
+            && segment.flags.is_plain_ack()
+            && own.is_next(SequenceNumber(segment.sequence))
+            && peer.is_settled_before(SequenceNumber(segment.acknowledgement))
+    }
+
+    /// Takes a segment for which [`Self::is_next`] holds.
+    #[inline]
+    pub(super) fn take_next(
+        &mut self,
+        segment: &Segment,
+        payload: &[u8],
+        packet: PacketId,
+        time: Timestamp,
+        output: &mut A::Output,
+    ) {
+        let this = index(segment.direction);
+        self.repetitions[1 - this].count = 0;
+        let acknowledged = self.directions[1 - this].offset_of(SequenceNumber(segment.acknowledgement));
+        let at = Arrival { packet, time, acknowledged };
+        self.directions[this].take_next(payload, &at, &mut self.listener.sink(segment.direction, output));
+    }
+
+    /// Any segment.
     pub(super) fn segment(
         &mut self,
         segment: &Segment,

@@ -16,7 +16,7 @@ use crate::flow::{Direction, FlowKey, PacketId, Timestamp};
 
 pub use reassembler::{KnownFin, Reassembler, Sink};
 pub use sequence::SequenceNumber;
-pub use table::FlowTable;
+pub use table::{Ahead, FlowTable};
 
 /// The packet that brought something, and what its sender had received by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,6 +192,11 @@ pub trait Application: Sized {
 
     /// A connection whose first data are about to come.
     fn new(start: &FlowStart) -> Self;
+
+    /// More data may be about to come: reads some of what they will need, so that it is in the cache by then. That is all it
+    /// does.
+    #[inline]
+    fn touch(&self) {}
 
     /// `bytes` follow at stream offset `offset`; `at` is the packet that holds them.
     fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival, output: &mut Self::Output)

@@ -168,6 +168,35 @@ impl Reassembler {
         distance < 0 && distance + length as i64 <= 0 && (length > 0 || distance == -1)
     }
 
+    /// Whether `sequence` is that of the next byte, nothing waits, and nothing is known to follow but data.
+    #[inline]
+    #[must_use]
+    pub fn is_next(&self, sequence: SequenceNumber) -> bool {
+        sequence == self.next_sequence && self.fin.is_none() && self.is_settled()
+    }
+
+    /// Whether everything before `sequence` was handed on, and nothing waits.
+    #[inline]
+    #[must_use]
+    pub fn is_settled_before(&self, sequence: SequenceNumber) -> bool {
+        sequence.after(self.next_sequence) <= 0 && self.is_settled()
+    }
+
+    const fn is_settled(&self) -> bool {
+        self.waiting.is_none() && self.acknowledged <= self.next
+    }
+
+    /// The next bytes, where [`Self::is_next`] holds, and nothing of the other direction waits: what [`Self::segment`]
+    /// does with them.
+    #[inline]
+    pub fn take_next(&mut self, bytes: &[u8], at: &Arrival, sink: &mut impl Sink) {
+        self.ready = u64::MAX;
+        if !bytes.is_empty() {
+            self.tentative = false;
+            self.hand_on(bytes, 0, at, sink);
+        }
+    }
+
     /// A segment whose payload begins at `sequence` with `bytes`, after which the capture lacks `cut` more.
     pub fn segment(
         &mut self,

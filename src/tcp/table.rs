@@ -14,6 +14,7 @@
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
+use std::hint::black_box;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -28,7 +29,8 @@ use super::{Application, EndKind, FlowEnd, FlowSpan, FlowStart, Interest, Sequen
 
 /// The connections of one shard, each with its application.
 pub struct FlowTable<A: Application> {
-    flows: HashTable<Flow<A>>,
+    /// Boxed, so that a table that grows moves pointers only, and its empty places cost next to nothing.
+    flows: HashTable<Box<Flow<A>>>,
     /// Seeded anew in each run, so that nobody can aim collisions at it.
     hasher: RandomState,
     /// Connections that ended and linger for stragglers, in order of their end.
@@ -51,12 +53,15 @@ struct Flow<A> {
     /// The last packet that was looked into.
     last: PacketId,
     last_time: Timestamp,
-    /// The files in which the conversation was counted, the latest ones; empty while there is one only.
-    files: Vec<u32>,
+    /// The files in which the conversation was counted, the latest ones; `None` while there is one only.
+    files: Option<Box<Files>>,
     /// Segments were left out since the last one that was looked into, or none was seen yet.
     left_out: bool,
     state: State<A>,
 }
+
+/// Several files that hold packets of one conversation.
+struct Files(Vec<u32>);
 
 enum State<A> {
     Silent,
@@ -83,43 +88,77 @@ impl<A: Application> FlowTable<A> {
         &mut self.output
     }
 
+    /// The places of the flows that the next segments will need. All of them are on their way from memory at once then, where
+    /// each segment would wait for its own. Whatever happens to the table meanwhile, a place is right or of no use.
+    pub fn look_ahead<'s>(
+        &self,
+        segments: impl Iterator<Item = Option<&'s Segment>>,
+    ) -> [Ahead; limits::AHEAD_SEGMENTS] {
+        let mut ahead = [Ahead::default(); limits::AHEAD_SEGMENTS];
+        for (ahead, segment) in ahead.iter_mut().zip(segments) {
+            ahead.0 =
+                segment.and_then(|segment| place_in_network(&self.flows, self.hasher.hash_one(segment.key), segment));
+        }
+        for flow in ahead.iter().filter_map(|ahead| self.flows.get_bucket(ahead.0?)) {
+            flow.touch();
+        }
+        ahead
+    }
+
     /// The next segment in the order of capture: `tcp` are its header and its payload, as far as they were captured.
-    pub fn segment(&mut self, segment: &Segment, tcp: &[u8], packet: PacketId, time: Timestamp) {
-        self.take(segment, Some(tcp), packet, time);
+    pub fn segment(&mut self, ahead: Ahead, segment: &Segment, tcp: &[u8], packet: PacketId, time: Timestamp) {
+        self.take(ahead, segment, Some(tcp), packet, time);
     }
 
     /// A segment that is not to be looked into: it only counts as part of its conversation. If later segments of the
     /// connection are looked into, it is as if the capture began with them.
-    pub fn leave_out(&mut self, segment: &Segment, packet: PacketId, time: Timestamp) {
-        self.take(segment, None, packet, time);
+    pub fn leave_out(&mut self, ahead: Ahead, segment: &Segment, packet: PacketId, time: Timestamp) {
+        self.take(ahead, segment, None, packet, time);
     }
 
-    fn take(&mut self, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
+    #[inline]
+    fn take(&mut self, ahead: Ahead, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
         self.finish_lingering(time);
-        let hash = self.hasher.hash_one(segment.key);
-        let Some(flow) = find(&mut self.flows, hash, segment) else {
-            self.make_room();
-            self.conversations.push(packet);
-            let mut flow = Flow::new(segment, packet, time, packet);
-            flow.take(segment, tcp, packet, time, &mut self.output, &mut self.ended);
-            let hasher = &self.hasher;
-            self.flows.insert_unique(hash, flow, |flow| hasher.hash_one(flow.start.key));
+        if let Some(flow) = ahead.0.and_then(|place| self.flows.get_bucket_mut(place))
+            && let Some(tcp) = tcp
+            && flow.is_in_network_of(segment)
+            && flow.take_next(segment, tcp, packet, time, &mut self.output)
+        {
             return;
-        };
+        }
+        let hash = self.hasher.hash_one(segment.key);
+        match place_of(&self.flows, hash, segment) {
+            Some(place) => self.follow(place, segment, tcp, packet, time),
+            None => self.begin(hash, segment, tcp, packet, time),
+        }
+    }
+
+    /// The first segment of a flow.
+    fn begin(&mut self, hash: u64, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
+        self.make_room();
+        self.conversations.push(packet);
+        let mut flow = Box::new(Flow::new(segment, packet, time, packet));
+        flow.take(segment, tcp, packet, time, &mut self.output, &mut self.ended);
+        self.insert(hash, flow);
+    }
+
+    /// Any segment of the flow at `place`, or of one that comes after it.
+    fn follow(&mut self, place: usize, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
+        let Some(flow) = self.flows.get_bucket_mut(place) else { return };
+        flow.scopes[index(segment.direction)] = Some(segment.scope);
         let reuse = flow.reuse(segment);
         if reuse == Reuse::NewConversation || flow.enters(packet.file()) {
             self.conversations.push(packet);
         }
         if reuse != Reuse::None {
-            let same = reuse == Reuse::SameConversation;
-            let conversation = if same { flow.start.conversation } else { packet };
-            let mut old = std::mem::replace(flow, Flow::new(segment, packet, time, conversation));
-            if same {
-                flow.files = std::mem::take(&mut old.files);
-            }
-            old.finish(&mut self.output);
+            flow.begin_anew(reuse, segment, packet, time).finish(&mut self.output);
         }
         flow.take(segment, tcp, packet, time, &mut self.output, &mut self.ended);
+    }
+
+    fn insert(&mut self, hash: u64, flow: Box<Flow<A>>) {
+        let hasher = &self.hasher;
+        self.flows.insert_unique(hash, flow, |flow| hasher.hash_one(flow.start.key));
     }
 
     /// A segment that an ICMP error quotes. It only makes sure that its conversation is counted: it was sent before, and
@@ -136,8 +175,7 @@ impl<A: Application> FlowTable<A> {
         }
         self.make_room();
         self.conversations.push(packet);
-        let hasher = &self.hasher;
-        self.flows.insert_unique(hash, Flow::unseen(quoted.key, packet, time), |flow| hasher.hash_one(flow.start.key));
+        self.insert(hash, Box::new(Flow::unseen(quoted.key, packet, time)));
     }
 
     /// The first packets of the conversations that began since the last call, in order.
@@ -155,19 +193,16 @@ impl<A: Application> FlowTable<A> {
     }
 
     fn finish_lingering(&mut self, now: Timestamp) {
-        while let Some((ended_at, key)) = self.ended.front().copied() {
-            if now.as_nanos().saturating_sub(ended_at.as_nanos()) < limits::LINGER_NANOS {
-                return;
-            }
-            self.ended.pop_front();
+        let is_over = |ended_at: &Timestamp| now.as_nanos().saturating_sub(ended_at.as_nanos()) >= limits::LINGER_NANOS;
+        while let Some((ended_at, key)) = self.ended.pop_front_if(|(ended_at, _)| is_over(ended_at)) {
             let hash = self.hasher.hash_one(key);
             // The ports may be in use again: then the newer connection has an end of its own, or none yet.
-            let over = |flow: &Flow<A>| {
+            let ended = self.flows.find_mut(hash, |flow| {
                 flow.start.key == key
                     && flow.is_live()
                     && flow.end.as_ref().is_some_and(|ending| ending.end.time <= ended_at)
-            };
-            if let Some(flow) = self.flows.find_mut(hash, over) {
+            });
+            if let Some(flow) = ended {
                 flow.close(&mut self.output);
             }
         }
@@ -178,35 +213,37 @@ impl<A: Application> FlowTable<A> {
         if self.flows.len() < limits::FLOWS_PER_SHARD {
             return;
         }
-        let mut last_seen: Vec<(Timestamp, PacketId)> = self.flows.iter().map(Flow::last_seen).collect();
+        let mut last_seen: Vec<(Timestamp, PacketId)> = self.flows.iter().map(|flow| flow.last_seen()).collect();
         let middle = last_seen.len() / 2;
         let (_, median, _) = last_seen.select_nth_unstable(middle);
         let median = *median;
-        let idle: Vec<Flow<A>> = self.flows.extract_if(|flow| flow.last_seen() <= median).collect();
+        let idle: Vec<Box<Flow<A>>> = self.flows.extract_if(|flow| flow.last_seen() <= median).collect();
         for flow in idle {
             flow.finish(&mut self.output);
         }
     }
 }
 
-/// The connection of a segment. One in the segment's own network comes first; then one of which nothing was seen in
+/// Where the flow of a segment is, if it was found before its turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ahead(Option<usize>);
+
+/// The place of a segment's connection. One in the segment's own network comes first; then one of which nothing was seen in
 /// this direction yet and whose numbers fit, because the directions may be captured in different networks.
-fn find<'a, A: Application>(
-    flows: &'a mut HashTable<Flow<A>>,
-    hash: u64,
-    segment: &Segment,
-) -> Option<&'a mut Flow<A>> {
+fn place_of<A: Application>(flows: &HashTable<Box<Flow<A>>>, hash: u64, segment: &Segment) -> Option<usize> {
     let this = index(segment.direction);
     let place = |fits: &dyn Fn(&Flow<A>) -> bool| {
         flows.find_bucket_index(hash, |flow| flow.start.key == segment.key && fits(flow))
     };
-    let place = flows
-        .find_bucket_index(hash, |flow| flow.scopes[this] == Some(segment.scope) && flow.start.key == segment.key)
+    place_in_network(flows, hash, segment)
         .or_else(|| place(&|flow| flow.scopes[this].is_none() && flow.scopes[1 - this] == Some(segment.scope)))
-        .or_else(|| place(&|flow| flow.is_unseen() || flow.scopes[this].is_none() && flow.is_answered_by(segment)))?;
-    let flow = flows.get_bucket_mut(place)?;
-    flow.scopes[this] = Some(segment.scope);
-    Some(flow)
+        .or_else(|| place(&|flow| flow.is_unseen() || flow.scopes[this].is_none() && flow.is_answered_by(segment)))
+}
+
+/// The place of the flow with a segment's addresses of which that direction was seen in the same network. There is one at
+/// most: another one is taken only where there is none.
+fn place_in_network<A: Application>(flows: &HashTable<Box<Flow<A>>>, hash: u64, segment: &Segment) -> Option<usize> {
+    flows.find_bucket_index(hash, |flow| flow.is_in_network_of(segment))
 }
 
 /// Whether a segment belongs to the connection that its addresses and ports name.
@@ -218,6 +255,22 @@ enum Reuse {
     NewConversation,
     /// It is of another one, whose SYN is not in the capture; Wireshark counts it to the same conversation.
     SameConversation,
+}
+
+impl Files {
+    /// Whether `file` is none of them; from now on it is.
+    fn add(&mut self, file: u32) -> bool {
+        let Self(files) = self;
+        if files.contains(&file) {
+            return false;
+        }
+        if files.len() > limits::OPEN_FILES {
+            // So many files ago: it was closed, as a rule.
+            files.remove(0);
+        }
+        files.push(file);
+        true
+    }
 }
 
 impl<A: Application> Flow<A> {
@@ -241,9 +294,24 @@ impl<A: Application> Flow<A> {
             file: packet.file(),
             last: packet,
             last_time: time,
-            files: Vec::new(),
+            files: None,
             left_out: true,
             state: State::Silent,
+        }
+    }
+
+    /// Whether a segment has its addresses and ports, and its direction was seen in the same network.
+    #[inline]
+    fn is_in_network_of(&self, segment: &Segment) -> bool {
+        self.scopes[index(segment.direction)] == Some(segment.scope) && self.start.key == segment.key
+    }
+
+    /// Reads of what the next segment will need, so that it is in the cache by then.
+    #[inline]
+    fn touch(&self) {
+        black_box((self.last_time, self.file));
+        if let State::Live(live) = &self.state {
+            live.touch();
         }
     }
 
@@ -265,18 +333,18 @@ impl<A: Application> Flow<A> {
 
     /// Whether the next packet is the conversation's first one in `file`. Files may take turns.
     fn enters(&mut self, file: u32) -> bool {
-        if self.file == file || self.files.contains(&file) {
-            return false;
+        self.file != file && self.files.get_or_insert_with(|| Box::new(Files(vec![self.file]))).add(file)
+    }
+
+    /// Leaves room for a connection that `segment` begins on the same ports: the one that was there before.
+    fn begin_anew(&mut self, reuse: Reuse, segment: &Segment, packet: PacketId, time: Timestamp) -> Self {
+        let same = reuse == Reuse::SameConversation;
+        let conversation = if same { self.start.conversation } else { packet };
+        let mut old = std::mem::replace(self, Self::new(segment, packet, time, conversation));
+        if same {
+            self.files = old.files.take();
         }
-        if self.files.is_empty() {
-            self.files.push(self.file);
-        }
-        if self.files.len() > limits::OPEN_FILES {
-            // So many files ago: it was closed, as a rule.
-            self.files.remove(0);
-        }
-        self.files.push(file);
-        true
+        old
     }
 
     const fn is_live(&self) -> bool {
@@ -316,6 +384,38 @@ impl<A: Application> Flow<A> {
         } else {
             Reuse::None
         }
+    }
+
+    /// Takes a segment that is what nearly all are: of an open connection, the next one of its direction, which acknowledges
+    /// nothing that was not captured before. Returns whether it is one; [`Self::take`] would do the same with it, with more
+    /// questions.
+    #[inline]
+    fn take_next(
+        &mut self,
+        segment: &Segment,
+        tcp: &[u8],
+        packet: PacketId,
+        time: Timestamp,
+        output: &mut A::Output,
+    ) -> bool {
+        let usual = matches!(self.initial, [Some(_), Some(_)])
+            && self.file == packet.file()
+            && self.end.is_none()
+            && !self.left_out;
+        if !usual || !matches!(&self.state, State::Live(live) if live.is_next(segment)) {
+            return false;
+        }
+        if self.is_damaged(segment, tcp) {
+            return true;
+        }
+        (self.last, self.last_time) = (packet, time);
+        let State::Live(live) = &mut self.state else { return true };
+        live.set_captured(&self.scopes);
+        live.take_next(segment, tcp.get(usize::from(segment.header)..).unwrap_or_default(), packet, time, output);
+        if live.interest() == Interest::Ignore {
+            self.state = State::Ignored;
+        }
+        true
     }
 
     fn take(
@@ -383,9 +483,14 @@ impl<A: Application> Flow<A> {
 
     /// Where each direction begins: at its SYN, else at the first thing that is seen of it.
     fn learn_initial(&mut self, segment: &Segment) {
+        let syn = segment.flags.has(Flags::SYN);
+        if let [Some(_), Some(_)] = self.initial
+            && !syn
+        {
+            return;
+        }
         let sequence = SequenceNumber(segment.sequence);
         let this = index(segment.direction);
-        let syn = segment.flags.has(Flags::SYN);
         if self.initial[this].is_none() {
             self.begin(this, if syn { sequence } else { sequence.minus(1) });
         }
@@ -452,6 +557,8 @@ impl<A: Application> Flow<A> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::flow::{Direction, Endpoint};
     use crate::tcp::{Arrival, FlowSummary};
@@ -475,8 +582,11 @@ mod tests {
             Self(vec![format!("from {} of {}, {syn}", start.packet.number(), start.conversation.number())])
         }
 
-        fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], _: &Arrival, _: &mut Self::Output) -> Interest {
+        fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival, _: &mut Self::Output) -> Interest {
             self.0.push(format!("{} {offset} {}", name(from), bytes.escape_ascii()));
+            if bytes == b"when" {
+                self.0.push(format!("at {at:?}"));
+            }
             if bytes == b"ssh" { Interest::Ignore } else { Interest::Keep }
         }
 
@@ -507,7 +617,22 @@ mod tests {
                     self.0.push(format!("{} FIN in gap", name(direction)));
                 }
             }
+            if self.0.iter().any(|note| note.starts_with("at ")) {
+                self.0.push(format!("{summary:?}"));
+            }
             output.push(self.0.join("; "));
+        }
+    }
+
+    impl<A: Application> FlowTable<A> {
+        /// What [`Self::take`] does, without its shortcuts.
+        fn take_carefully(&mut self, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
+            self.finish_lingering(time);
+            let hash = self.hasher.hash_one(segment.key);
+            match place_of(&self.flows, hash, segment) {
+                Some(place) => self.follow(place, segment, tcp, packet, time),
+                None => self.begin(hash, segment, tcp, packet, time),
+            }
         }
     }
 
@@ -522,6 +647,8 @@ mod tests {
         file: u32,
         number: u64,
         now: i64,
+        /// Nothing is looked up before, nor taken for what nearly all segments are.
+        carefully: bool,
     }
 
     impl Wire {
@@ -562,7 +689,13 @@ mod tests {
             self.number += 1;
             self.now += 1_000_000;
             let packet = PacketId::new(self.file, self.number);
-            self.table.segment(&segment, payload, packet, Timestamp::from_nanos(self.now));
+            let time = Timestamp::from_nanos(self.now);
+            if self.carefully {
+                self.table.take_carefully(&segment, Some(payload), packet, time);
+            } else {
+                let [ahead, ..] = self.table.look_ahead(std::iter::once(Some(&segment)));
+                self.table.segment(ahead, &segment, payload, packet, time);
+            }
             self
         }
 
@@ -615,6 +748,42 @@ mod tests {
             .send(CLIENT, FIN_ACK, 104, 505, b"");
         assert_eq!(wire.conversations(), [(0, 1)]);
         assert_eq!(wire.end(), ["from 1 of 1, syn; client 0 abc; server 0 de; server 2 f; Fin of server in 6"]);
+    }
+
+    /// A segment: from the client, which flags, how far its number and what it acknowledges lie from what is expected, its
+    /// payload, and the seconds before it.
+    type Step = (bool, u8, i32, i32, usize, i64);
+
+    fn step() -> impl Strategy<Value = Step> {
+        let flags = prop_oneof![12 => Just(ACK), 1 => Just(FIN_ACK), 1 => Just(RST), 1 => Just(SYN), 1 => Just(0)];
+        let near = || prop_oneof![8 => Just(0), 1 => -6..6_i32, 1 => Just(-1_000_000)];
+        let seconds = prop_oneof![9 => Just(0), 1 => 0..100_i64];
+        (any::<bool>(), flags, near(), near(), 0..5_usize, seconds)
+    }
+
+    proptest! {
+        #[test]
+        fn shortcut_changes_nothing(steps in prop::collection::vec(step(), 0..60), opened in any::<bool>()) {
+            let told = [false, true].map(|carefully| {
+                let mut wire = Wire { carefully, ..Wire::default() };
+                // What each end sends next.
+                let mut next = [101_u32, 501];
+                if opened {
+                    wire.open();
+                }
+                for &(client, flags, wrong, unheard, payload, seconds) in &steps {
+                    let (from, own) = if client { (CLIENT, 0) } else { (SERVER, 1) };
+                    let payload = [&b""[..], b"a", b"bc", b"when", b"ssh"][payload];
+                    let heard = next[1 - own].wrapping_add_signed(unheard);
+                    wire.seconds_pass(seconds);
+                    wire.send(from, flags, next[own].wrapping_add_signed(wrong), heard, payload);
+                    next[own] = next[own].wrapping_add_signed(wrong.max(0)).wrapping_add(payload.len() as u32);
+                }
+                let (conversations, states) = (wire.conversations(), wire.states().concat());
+                (conversations, states, wire.end())
+            });
+            prop_assert_eq!(&told[0], &told[1]);
+        }
     }
 
     #[test]
@@ -884,7 +1053,7 @@ mod tests {
                 payload: payload_range,
                 cut: 0,
             };
-            table.segment(&segment, payload, PacketId::new(0, 1), Timestamp::default());
+            table.segment(Ahead::default(), &segment, payload, PacketId::new(0, 1), Timestamp::default());
         };
         send(CLIENT, SYN, 100, 0, b"");
         send(SERVER, SYN_ACK, 500, 101, b"");

@@ -130,16 +130,21 @@ pub(super) struct MaskRun {
 impl MaskRun {
     const PROOF: u8 = 4;
 
-    /// The next frame. Tells `broken` once, at the frame that proves it. What masks nothing does not count.
-    pub(super) fn next(&mut self, header: &Header, mut broken: impl FnMut(Rule, String)) {
-        let Some(key) = header.mask.filter(|_| header.payload > 0 && self.frames < Self::PROOF) else { return };
+    /// The next frame: whether it proves that the key stays the same, which one frame does. What masks nothing does not
+    /// count.
+    #[inline]
+    pub(super) fn is_proved_by(&mut self, header: &Header) -> bool {
+        let Some(key) = header.mask.filter(|_| header.payload > 0 && self.frames < Self::PROOF) else { return false };
         self.frames = if self.frames > 0 && key == self.key { self.frames + 1 } else { 1 };
         self.key = key;
-        if self.frames == Self::PROOF {
-            let [a, b, c, d] = key;
-            let detail = format!("key {a:02x}{b:02x}{c:02x}{d:02x} for {} frames in a row", self.frames);
-            broken(Rule::RepeatedMaskingKey, detail);
-        }
+        self.frames == Self::PROOF
+    }
+
+    /// What proves it.
+    #[cold]
+    pub(super) fn proof(&self) -> String {
+        let [a, b, c, d] = self.key;
+        format!("key {a:02x}{b:02x}{c:02x}{d:02x} for {} frames in a row", self.frames)
     }
 }
 
@@ -204,7 +209,7 @@ mod tests {
         let told = |keys: &[u8]| {
             let (mut run, mut told) = (MaskRun::default(), Vec::new());
             for (frame, key) in keys.iter().enumerate() {
-                run.next(&header(&[0x81, 0x81, *key, 0, 0, 0]), |_, _| told.push(frame));
+                told.extend(run.is_proved_by(&header(&[0x81, 0x81, *key, 0, 0, 0])).then_some(frame));
             }
             told
         };
@@ -213,7 +218,7 @@ mod tests {
         assert_eq!(told(&[7, 7, 7, 8, 7, 7, 7, 9, 9, 9]), [0_usize; 0]);
         let mut run = MaskRun::default();
         for _ in 0..9 {
-            run.next(&header(&[0x89, 0x80, 0, 0, 0, 0]), |_, _| panic!("an empty payload is not masked"));
+            assert!(!run.is_proved_by(&header(&[0x89, 0x80, 0, 0, 0, 0])), "an empty payload is not masked");
         }
     }
 }

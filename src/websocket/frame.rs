@@ -73,6 +73,7 @@ pub const RSV1: u8 = 0b100;
 impl Header {
     /// Reads the header at the beginning of `bytes`, or `None` if it goes on behind them.
     #[must_use]
+    #[inline]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let (&[first, second], rest) = bytes.split_first_chunk::<2>()?;
         let (payload, minimal, rest) = match second & 0x7f {
@@ -107,20 +108,73 @@ impl Header {
     }
 }
 
-/// Unmasks `masked`, which begins `position` bytes into its frame's payload, into `plain`, which must be as long.
+/// Unmasks `masked`, which begins `position` bytes into its frame's payload, into `plain`, which must be as long. Whether
+/// all of it is ASCII.
 ///
-/// Eight bytes at a time, which compilers turn into the widest words there are.
-pub fn unmask(masked: &[u8], key: [u8; 4], position: u64, plain: &mut [u8]) {
-    let [a, b, c, d] = rotated(key, position);
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let (words, tail) = masked.as_chunks::<8>();
-    let (plain_words, plain_tail) = plain.as_chunks_mut::<8>();
-    for (word, plain) in words.iter().zip(plain_words) {
-        *plain = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+/// In wide pieces, which compilers turn into the widest words there are.
+pub fn unmask(masked: &[u8], key: [u8; 4], position: u64, plain: &mut [u8]) -> bool {
+    if masked.len() < WIDE {
+        return unmask_narrow(masked, rotated(key, position), plain);
     }
-    for ((byte, plain), key) in tail.iter().zip(plain_tail).zip([a, b, c, d, a, b, c]) {
+    let wide = repeated(rotated(key, position));
+    let mut seen = [0; WIDE];
+    for (piece, plain) in masked.as_chunks().0.iter().zip(plain.as_chunks_mut().0) {
+        unmask_wide(piece, &wide, plain, &mut seen);
+    }
+    // The rest, with bytes before it that are unmasked already.
+    if let (Some(last), Some(plain)) = (masked.last_chunk(), plain.last_chunk_mut()) {
+        let wide = repeated(rotated(key, position + masked.len() as u64));
+        unmask_wide(last, &wide, plain, &mut seen);
+    }
+    seen.is_ascii()
+}
+
+/// Whether all of `bytes` is ASCII: as [`slice::is_ascii`], but quick with short ones that are no multiple of a word.
+pub(super) fn is_ascii(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk::<WIDE>() else { return bytes.is_ascii() };
+    let mut seen = [0; WIDE / 8];
+    let mut see = |piece: &[u8; WIDE]| {
+        for (seen, word) in seen.iter_mut().zip(piece.as_chunks().0) {
+            *seen |= u64::from_ne_bytes(*word);
+        }
+    };
+    bytes.as_chunks().0.iter().for_each(&mut see);
+    see(last);
+    seen.iter().all(|word| word.to_ne_bytes().is_ascii())
+}
+
+/// Bytes that are looked at at once.
+const WIDE: usize = 32;
+
+#[inline]
+fn unmask_wide(masked: &[u8; WIDE], key: &[u8; WIDE], plain: &mut [u8; WIDE], seen: &mut [u8; WIDE]) {
+    for (((plain, seen), byte), key) in plain.iter_mut().zip(seen).zip(masked).zip(key) {
         *plain = byte ^ key;
+        *seen |= *plain;
     }
+}
+
+/// The same, a few bytes at a time.
+fn unmask_narrow(masked: &[u8], key: [u8; 4], plain: &mut [u8]) -> bool {
+    let mut seen = 0;
+    let (words, tail) = masked.as_chunks::<4>();
+    let (plain_words, plain_tail) = plain.as_chunks_mut::<4>();
+    for (word, plain) in words.iter().zip(plain_words) {
+        let word = u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key);
+        *plain = word.to_ne_bytes();
+        seen |= word;
+    }
+    for ((byte, plain), key) in tail.iter().zip(plain_tail).zip(key) {
+        *plain = byte ^ key;
+        seen |= u32::from(*plain);
+    }
+    seen.to_ne_bytes().is_ascii()
+}
+
+fn repeated(key: [u8; 4]) -> [u8; WIDE] {
+    let mut wide = [0; WIDE];
+    wide.as_chunks_mut().0.fill(key);
+    wide
 }
 
 /// The key as it applies from `position` on.
@@ -163,9 +217,9 @@ mod tests {
         for split in 0..masked.len() {
             let mut plain = vec![0; masked.len()];
             let (head, tail) = plain.split_at_mut(split);
-            unmask(&masked[..split], key, 0, head);
-            unmask(&masked[split..], key, split as u64, tail);
+            let ascii = unmask(&masked[..split], key, 0, head) & unmask(&masked[split..], key, split as u64, tail);
             assert_eq!(plain, expected, "split at {split}");
+            assert_eq!(ascii, expected.is_ascii(), "split at {split}");
         }
     }
 }

@@ -1,9 +1,12 @@
 //! A data message that is under way: its payload goes through here piece by piece and is never stored.
 
+use std::cell::RefCell;
+
+use crate::flow::Role;
 use crate::limits;
 
-use super::frame::unmask;
-use super::handshake::Compressor;
+use super::frame::{Header, Opcode, RSV1, is_ascii, unmask};
+use super::handshake::{Compressor, Extensions};
 use super::inflate::{Failure, Inflation};
 use super::rule::Rule;
 use super::utf8::{InvalidText, TextCheck};
@@ -88,8 +91,28 @@ impl<M: Copy> Message<M> {
         MessagePlace { begin: self.begin, compressed: !matches!(self.packing, Packing::Plain) }
     }
 
+    /// A frame of it begins. What is compressed begins with it, if `header` says so: the message, or each frame for itself.
+    pub(super) fn begin_frame(
+        &mut self,
+        header: &Header,
+        sender: Role,
+        extensions: Extensions,
+        inflation: &mut Inflation,
+    ) {
+        let Some(deflate) = extensions.deflate else { return };
+        let may_begin = deflate.per_frame || header.opcode != Opcode::Continuation;
+        if !may_begin || header.reserved & RSV1 == 0 {
+            return;
+        }
+        if extensions.unknown || header.reserved != RSV1 {
+            self.give_up(inflation);
+        } else {
+            self.begin_compressed(*deflate.compressors.get(sender), inflation);
+        }
+    }
+
     /// What follows was made by `compressor`, until [`Self::end_compressed`].
-    pub(super) fn begin_compressed(&mut self, compressor: Compressor, inflation: &mut Inflation) {
+    fn begin_compressed(&mut self, compressor: Compressor, inflation: &mut Inflation) {
         match self.packing {
             Packing::Plain | Packing::Inflated => {
                 inflation.begin(compressor);
@@ -100,22 +123,20 @@ impl<M: Copy> Message<M> {
     }
 
     /// It is compressed in a way that is not known.
-    pub(super) fn give_up(&mut self, inflation: &mut Inflation) {
+    fn give_up(&mut self, inflation: &mut Inflation) {
         self.packing = Packing::Unknown;
         inflation.lose();
     }
 
-    /// The next part of its payload, which begins `position` bytes into its frame. `last` says that nothing follows.
+    /// The next part of its payload, which begins `position` bytes into its frame.
     pub(super) fn payload(
         &mut self,
         bytes: &[u8],
         mask: Option<[u8; 4]>,
         position: u64,
-        last: bool,
         mark: M,
         inflation: &mut Inflation,
     ) {
-        let whole = self.bytes == 0 && last;
         self.bytes += bytes.len() as u64;
         match &self.packing {
             Packing::Unknown | Packing::Broken(_) => return,
@@ -125,14 +146,9 @@ impl<M: Copy> Message<M> {
                 return;
             }
         }
-        let Some(check) = &mut self.check else { return };
-        let whole = whole && (mask.is_none() || bytes.len() <= limits::PIECE_BYTES);
-        in_plain_pieces(bytes, mask, position, |piece| {
-            // The common case: a whole message that is valid leaves nothing behind.
-            if !(whole && simdutf8::basic::from_utf8(piece).is_ok()) {
-                check.piece(piece, mark);
-            }
-        });
+        if let Some(check) = &mut self.check {
+            in_plain_pieces(bytes, mask, position, |piece| check.piece(piece, mark));
+        }
     }
 
     fn inflate(&mut self, piece: &[u8], mark: M, inflation: &mut Inflation) {
@@ -214,9 +230,9 @@ impl<M: Copy> Message<M> {
     }
 
     /// The message ends.
-    pub(super) fn end(self, inflation: &mut Inflation) -> Verdict<M> {
-        let (check, bytes) = (self.check, Some(self.plain_bytes));
-        let breach = match self.packing {
+    pub(super) fn end(&mut self, inflation: &mut Inflation) -> Verdict<M> {
+        let (check, bytes) = (self.check.take(), Some(self.plain_bytes));
+        let breach = match std::mem::replace(&mut self.packing, Packing::Plain) {
             Packing::Plain | Packing::Compressed => {
                 return Verdict { fault: check.and_then(TextCheck::end), bytes, undecodable: false, breach: None };
             }
@@ -237,15 +253,15 @@ impl<M: Copy> Message<M> {
     }
 
     /// The message will not end any more: only what was found is told.
-    pub(super) fn abandon(mut self, inflation: &mut Inflation) -> Verdict<M> {
+    pub(super) fn abandon(&mut self, inflation: &mut Inflation) -> Verdict<M> {
         if matches!(self.packing, Packing::Compressed) {
             self.leave_unknown(inflation);
         }
-        let breach = match self.packing {
+        let breach = match std::mem::replace(&mut self.packing, Packing::Plain) {
             Packing::Plain | Packing::Compressed | Packing::Inflated | Packing::Unknown => None,
             Packing::Broken(breach) => Some(breach),
         };
-        Verdict { fault: self.check.and_then(TextCheck::abandon), bytes: None, undecodable: false, breach }
+        Verdict { fault: self.check.take().and_then(TextCheck::abandon), bytes: None, undecodable: false, breach }
     }
 }
 
@@ -253,17 +269,37 @@ impl<M: Copy> Message<M> {
 /// are rare, and hardly ever give that much text.
 const TELLING_BYTES: u64 = 8;
 
+/// Whether the payload of a frame is UTF-8. It need not say so of one that is too long to be unmasked at once.
+#[inline]
+pub(super) fn is_text(payload: &[u8], mask: Option<[u8; 4]>) -> bool {
+    match mask {
+        // Most texts are ASCII, and short ones are known to be it sooner than to be UTF-8.
+        None => is_ascii(payload) || simdutf8::basic::from_utf8(payload).is_ok(),
+        Some(key) => PLAIN.with_borrow_mut(|plain| {
+            let Some(plain) = plain.get_mut(..payload.len()) else { return false };
+            unmask(payload, key, 0, plain) || simdutf8::basic::from_utf8(plain).is_ok()
+        }),
+    }
+}
+
 /// Hands `bytes`, which begin `position` bytes into their frame, to `each`: at once, or in unmasked pieces.
 fn in_plain_pieces(bytes: &[u8], mask: Option<[u8; 4]>, position: u64, mut each: impl FnMut(&[u8])) {
     let Some(key) = mask else {
         each(bytes);
         return;
     };
-    let mut plain = [0; limits::PIECE_BYTES];
-    for (index, piece) in bytes.chunks(limits::PIECE_BYTES).enumerate() {
-        let skipped = (index * limits::PIECE_BYTES) as u64;
-        let Some(plain) = plain.get_mut(..piece.len()) else { continue };
-        unmask(piece, key, position + skipped, plain);
-        each(plain);
-    }
+    PLAIN.with_borrow_mut(|plain| {
+        for (index, piece) in bytes.chunks(limits::PIECE_BYTES).enumerate() {
+            let skipped = (index * limits::PIECE_BYTES) as u64;
+            let Some(plain) = plain.get_mut(..piece.len()) else { continue };
+            unmask(piece, key, position + skipped, plain);
+            each(plain);
+        }
+    });
+}
+
+thread_local! {
+    /// Where pieces are unmasked: nothing that is made for a piece need be filled with zeros first. Nothing that is done
+    /// with a piece unmasks another.
+    static PLAIN: RefCell<[u8; limits::PIECE_BYTES]> = const { RefCell::new([0; limits::PIECE_BYTES]) };
 }
