@@ -166,11 +166,15 @@ impl Batch {
 
     fn make_room(&mut self, bytes: usize) -> &mut [u8] {
         let end = self.filled + bytes;
-        if self.filled == 0 && self.buffer.len() < end {
-            // The allocator has zeros cheaper than they can be written.
-            self.buffer = vec![0; end];
-        } else if self.buffer.len() < end {
-            self.buffer.resize(end, 0);
+        if self.buffer.len() < end {
+            // A little more at once, since what was left of the block before is a little longer each time.
+            let length = end.next_multiple_of(limits::LANE_BYTES);
+            if self.filled == 0 {
+                // The allocator has zeros cheaper than they can be written.
+                self.buffer = vec![0; length];
+            } else {
+                self.buffer.resize(length, 0);
+            }
         }
         self.buffer.get_mut(self.filled..end).unwrap_or_default()
     }

@@ -16,11 +16,36 @@ pub(super) struct Interface {
     pub(super) on: On,
     /// Bytes of a packet that are captured at most; 0 for all.
     pub(super) snaplen: u32,
-    /// Packets that it dropped, by its latest statistics.
-    pub(super) dropped: Option<u64>,
+    pub(super) drops: Drops,
     units: Units,
     /// Nanoseconds from the epoch to the zero of its clock.
     offset: i128,
+}
+
+/// Packets that an interface has dropped, as the file says in two ways, which may both be there and tell of the same ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Drops {
+    /// From the beginning of the capture to the latest statistics.
+    statistics: u64,
+    /// Of those packets that say how many were dropped before them, the sum.
+    before_packets: u64,
+}
+
+impl Drops {
+    /// The interface had dropped so many by its latest statistics.
+    pub(super) const fn statistics(&mut self, dropped: u64) {
+        self.statistics = dropped;
+    }
+
+    /// It dropped so many since its packet before.
+    pub(super) const fn before_packet(&mut self, dropped: u64) {
+        self.before_packets = self.before_packets.saturating_add(dropped);
+    }
+
+    /// How many it dropped at least.
+    pub(super) fn total(&self) -> u64 {
+        self.statistics.max(self.before_packets)
+    }
 }
 
 /// How units of an interface's clock become nanoseconds.
@@ -43,7 +68,7 @@ impl Interface {
         Self {
             on: On { link_type: link_type(block), interface: number },
             snaplen: block.snaplen,
-            dropped: None,
+            drops: Drops::default(),
             units: Units::of(resolution.copied().unwrap_or(MICROSECONDS)),
             offset: offset.map_or(0, |bytes| i128::from(order.u64(bytes).cast_signed()) * NANOS_PER_SECOND),
         }
@@ -52,6 +77,13 @@ impl Interface {
     /// The moment that its clock shows as `units`. What lies beyond a [`Timestamp`] becomes the nearest one.
     #[inline]
     pub(super) fn time(&self, units: u64) -> Timestamp {
+        // What nearly every clock shows needs no larger numbers.
+        if let (Units::Longer(nanoseconds), 0) = (self.units, self.offset)
+            && let Some(moment) = units.checked_mul(nanoseconds)
+            && let Ok(moment) = i64::try_from(moment)
+        {
+            return Timestamp::from_nanos(moment);
+        }
         let moment = self.units.nanoseconds(units) + self.offset;
         Timestamp::from_nanos(i64::try_from(moment).unwrap_or(if moment.is_negative() { i64::MIN } else { i64::MAX }))
     }
@@ -127,7 +159,7 @@ mod tests {
     fn interface(resolution: u8, offset: i64) -> Interface {
         let offset = i128::from(offset) * NANOS_PER_SECOND;
         let on = On { link_type: LinkType(1), interface: 0 };
-        Interface { on, snaplen: 0, dropped: None, units: Units::of(resolution), offset }
+        Interface { on, snaplen: 0, drops: Drops::default(), units: Units::of(resolution), offset }
     }
 
     fn nanos(resolution: u8, offset: i64, units: u64) -> i64 {

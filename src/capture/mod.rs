@@ -5,6 +5,7 @@
 //! [`CaptureFile`] and never stops the others. The only user of pcap-parser.
 
 mod batch;
+mod block;
 mod captures;
 mod codec;
 mod description;
@@ -17,6 +18,7 @@ mod lz4_legacy;
 #[cfg(test)]
 mod merge_tests;
 mod order;
+mod packet_block;
 mod pcap;
 mod pcapng;
 mod queue;

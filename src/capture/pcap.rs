@@ -48,6 +48,20 @@ struct Header {
     original: u32,
 }
 
+impl Header {
+    /// The one in `bytes`. What else may follow it is of no interest.
+    #[inline(always)]
+    fn read(bytes: &[u8; RECORD_HEADER], order: ByteOrder) -> Self {
+        let &[s0, s1, s2, s3, f0, f1, f2, f3, c0, c1, c2, c3, o0, o1, o2, o3] = bytes;
+        Self {
+            seconds: order.u32([s0, s1, s2, s3]),
+            fraction: order.u32([f0, f1, f2, f3]),
+            captured: order.u32([c0, c1, c2, c3]),
+            original: order.u32([o0, o1, o2, o3]),
+        }
+    }
+}
+
 impl Layout {
     /// What a file that begins with `magic` is like; `None` if that is no pcap.
     ///
@@ -110,17 +124,9 @@ impl Pcap {
     }
 
     /// The header of the record at `at`, if all of it is there.
-    #[inline]
     fn header(&self, block: &Block<'_>, at: usize) -> Option<Header> {
-        let bytes = block.bytes.get(at..at + self.layout.record_header)?.first_chunk::<RECORD_HEADER>()?;
-        let &[seconds, fraction, captured, original] = bytes.as_chunks::<4>().0.first_chunk()?;
-        let order = self.layout.order;
-        Some(Header {
-            seconds: order.u32(seconds),
-            fraction: order.u32(fraction),
-            captured: order.u32(captured),
-            original: order.u32(original),
-        })
+        let bytes = block.bytes.get(at..at + self.layout.record_header)?.first_chunk()?;
+        Some(Header::read(bytes, self.layout.order))
     }
 
     /// Where the record at `at` ends.
@@ -148,9 +154,48 @@ impl Pcap {
     /// When the packet was captured. A sub-second field out of range is carried over, as Wireshark does.
     #[inline]
     fn time(&self, header: &Header) -> Timestamp {
-        let nanoseconds = i64::from(NANOSECONDS / self.layout.units);
+        // Not by a division: that takes the processor as long as all the rest of a record.
+        let nanoseconds = if self.layout.units == NANOSECONDS { 1 } else { 1000 };
         // Below 2^32 * 10^9 + 2^32 * 10^3, which is below 2^63.
         Timestamp::from_nanos(i64::from(header.seconds) * 1_000_000_000 + i64::from(header.fraction) * nanoseconds)
+    }
+
+    /// Puts out the packets from the record at `at` on, as long as records are whole and ordinary: where the first other one
+    /// begins. [`Self::record`] would do the same with each, but every packet goes through here.
+    fn ordinary_records<const LITTLE: bool>(&mut self, block: &Block<'_>, mut at: usize, out: &mut Out<'_>) -> usize {
+        let Some(mut last) = self.last_seconds else { return at };
+        let order = if LITTLE { ByteOrder::Little } else { ByteOrder::Big };
+        while let Some(bytes) = block.bytes.get(at..).and_then(<[u8]>::first_chunk) {
+            let header = Header::read(bytes, order);
+            let (data, end) = (at + self.layout.record_header, self.end(at, &header));
+            let in_time = last == header.seconds || near(last, header.seconds);
+            if !self.ordinary(&header) || !in_time || end > block.bytes.len() {
+                break;
+            }
+            out.packet(self.time(&header), data, [header.captured, header.original], self.on());
+            (last, at) = (header.seconds, end);
+        }
+        self.last_seconds = Some(last);
+        at
+    }
+
+    /// Puts out the packet of the record at `at`: where it ends.
+    fn record(&mut self, block: &Block<'_>, at: usize, out: &mut Out<'_>) -> Result<usize, Stop> {
+        let header = self.header(block, at).ok_or_else(|| self.cut(block, at, None))?;
+        // A leap in time needs a second look too: where the walk has lost its step, the fields are shifted.
+        if !(self.ordinary(&header) && self.near_last(&header))
+            && let Some(stop) = self.second_look(block, at, &header)
+        {
+            return Err(stop);
+        }
+        let end = self.end(at, &header);
+        if end > block.bytes.len() {
+            return Err(self.cut(block, at, Some(&header)));
+        }
+        let data = at + self.layout.record_header;
+        out.packet(self.time(&header), data, [header.captured, header.original], self.on());
+        self.last_seconds = Some(header.seconds);
+        Ok(end)
     }
 
     /// Looks again at the record at `at`, whose header is unusual: `None` if it is sound all the same.
@@ -202,21 +247,14 @@ impl Pcap {
 impl Walk for Pcap {
     fn walk(&mut self, block: &Block<'_>, mut at: usize, out: &mut Out<'_>) -> Stop {
         loop {
-            let Some(header) = self.header(block, at) else { return self.cut(block, at, None) };
-            // A leap in time needs a second look too: where the walk has lost its step, the fields are shifted.
-            if !(self.ordinary(&header) && self.near_last(&header))
-                && let Some(stop) = self.second_look(block, at, &header)
-            {
-                return stop;
+            at = match self.layout.order {
+                ByteOrder::Little => self.ordinary_records::<true>(block, at, out),
+                ByteOrder::Big => self.ordinary_records::<false>(block, at, out),
+            };
+            match self.record(block, at, out) {
+                Ok(end) => at = end,
+                Err(stop) => return stop,
             }
-            let end = self.end(at, &header);
-            if end > block.bytes.len() {
-                return self.cut(block, at, Some(&header));
-            }
-            let data = at + self.layout.record_header;
-            out.packet(self.time(&header), data, [header.captured, header.original], self.on());
-            self.last_seconds = Some(header.seconds);
-            at = end;
         }
     }
 
@@ -278,3 +316,77 @@ const NANOSECONDS: u32 = 1_000_000_000;
 
 /// The largest snap length that libpcap and Wireshark use. Files that name a smaller one hold longer packets at times.
 const LARGEST_SNAPLEN: u32 = 262_144;
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::{Index, select};
+
+    use super::super::ledger::Ledger;
+    use super::super::{Format, Packet};
+    use super::*;
+
+    /// A file of one packet for each length, about a second apart.
+    fn file(magic: u32, big: bool, lengths: &[u8]) -> Vec<u8> {
+        let number = |number: u32| if big { number.to_be_bytes() } else { number.to_le_bytes() };
+        let mut file = [magic, 0x0004_0002, 0, 0, 65_535, 1].map(number).concat();
+        let layout = Layout::of(number(magic)).unwrap();
+        file.resize(layout.file_header, 0);
+        for (index, &length) in lengths.iter().enumerate() {
+            let header = [1_700_000_000 + index as u32, 7, length.into(), u32::from(length) + 2].map(number).concat();
+            file.extend(header.into_iter().chain([0; 8]).take(layout.record_header).chain((0..length).map(|_| 9)));
+        }
+        file
+    }
+
+    /// What a walk through `file` puts out, and how it ends.
+    fn walked(
+        file: &[u8],
+        last: bool,
+        walk: fn(&mut Pcap, &Block<'_>, usize, &mut Out<'_>) -> Stop,
+    ) -> (Vec<Packet>, String) {
+        let layout = Layout::of(*file.first_chunk().unwrap()).unwrap();
+        let mut pcap = Pcap::open(layout, file).unwrap();
+        let mut ledger = Ledger::new("test".into(), Format::Pcap);
+        let mut packets = Vec::new();
+        let block = Block { bytes: file, offset: 0, last };
+        let stop = walk(&mut pcap, &block, layout.file_header, &mut Out { ledger: &mut ledger, packets: &mut packets });
+        (packets, format!("{stop:?} {pcap:?}"))
+    }
+
+    /// Looks at each record alone.
+    fn one_by_one(pcap: &mut Pcap, block: &Block<'_>, mut at: usize, out: &mut Out<'_>) -> Stop {
+        loop {
+            match pcap.record(block, at, out) {
+                Ok(end) => at = end,
+                Err(stop) => return stop,
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5000))]
+
+        #[test]
+        fn ordinary_records_are_what_they_are_one_by_one(
+            magic in select(vec![0xa1b2_c3d4, 0xa1b2_3c4d, 0xa1b2_cd34, 0x1c00_01ac]),
+            big in any::<bool>(),
+            lengths in vec(any::<u8>(), 1..12),
+            changes in vec((any::<Index>(), prop_oneof![Just(0), any::<u8>()]), 0..3),
+            cut in prop_oneof![Just(0), 0..40_usize],
+            last in any::<bool>(),
+        ) {
+            let mut file = file(magic, big, &lengths);
+            file.truncate((file.len() - cut).max(28));
+            for (at, value) in changes {
+                let at = 28 + at.index(file.len() - 27);
+                if let Some(byte) = file.get_mut(at) {
+                    *byte = value;
+                }
+            }
+            let expected = walked(&file, last, one_by_one);
+            prop_assert_eq!(walked(&file, last, Pcap::walk), expected);
+        }
+    }
+}

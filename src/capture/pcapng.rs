@@ -8,14 +8,16 @@
 
 use pcap_parser::nom::IResult;
 use pcap_parser::{
-    BOM_MAGIC, DSB_MAGIC, EPB_MAGIC, IDB_MAGIC, ISB_MAGIC, NRB_MAGIC, OptionCode, PIB_MAGIC, PcapError, SHB_MAGIC,
-    SJE_MAGIC, SPB_MAGIC, parse_interfacedescriptionblock_be, parse_interfacedescriptionblock_le,
-    parse_interfacestatisticsblock_be, parse_interfacestatisticsblock_le,
+    DSB_MAGIC, EPB_MAGIC, IDB_MAGIC, ISB_MAGIC, OptionCode, PcapError, SHB_MAGIC, SJE_MAGIC, SPB_MAGIC,
+    parse_interfacedescriptionblock_be, parse_interfacedescriptionblock_le, parse_interfacestatisticsblock_be,
+    parse_interfacestatisticsblock_le,
 };
 
-use super::interface::{self, Interface};
+use super::block::{CUSTOM, CUSTOM_NOT_COPIED, Head, OPB_MAGIC, head, is_known, is_read, section_order};
+use super::interface::{self, Drops, Interface};
 use super::ledger::{Ledger, Mismatch};
 use super::order::ByteOrder;
+use super::packet_block::{self, PacketBlock};
 use super::walk::{Belief, Block as Bytes, Out, Stop, Walk};
 use crate::flow::Timestamp;
 use crate::limits;
@@ -42,24 +44,6 @@ struct Skipping {
     ahead: usize,
 }
 
-/// What a block says at its beginning.
-#[derive(Clone, Copy, Debug)]
-struct Head {
-    kind: u32,
-    /// Its length in bytes, all included.
-    length: usize,
-    order: ByteOrder,
-}
-
-/// Why no block begins somewhere.
-#[derive(Clone, Copy, Debug)]
-enum NoBlock {
-    /// A section header with neither byte order's magic number.
-    Order,
-    /// A length that such a block cannot have.
-    Length(Head),
-}
-
 /// A block that is there as a whole.
 struct Block<'a> {
     /// Where in the file.
@@ -69,14 +53,6 @@ struct Block<'a> {
     bytes: &'a [u8],
     /// What is between its two lengths.
     body: &'a [u8],
-}
-
-/// A packet block's fields.
-struct PacketFields {
-    interface: usize,
-    time: u64,
-    captured: u32,
-    original: u32,
 }
 
 impl Pcapng {
@@ -158,6 +134,54 @@ impl Pcapng {
         Err(Stop::Cut(done, Mismatch::new("", "")))
     }
 
+    /// Reads the enhanced packet blocks from the one at `at` on, as long as they are whole, sound and without options: where
+    /// the first other block begins. [`Self::any_block`] would do the same with each, but nearly every packet goes through
+    /// here.
+    fn ordinary_packets<const LITTLE: bool>(&mut self, bytes: &Bytes<'_>, mut at: usize, out: &mut Out<'_>) -> usize {
+        let order = if LITTLE { ByteOrder::Little } else { ByteOrder::Big };
+        while let Some(block) = bytes.bytes.get(at..)
+            && let Some((&[k0, k1, k2, k3, l0, l1, l2, l3], rest)) = block.split_first_chunk()
+            && let Some(fields) = rest.first_chunk()
+        {
+            let (kind, length) = (order.u32([k0, k1, k2, k3]), order.u32([l0, l1, l2, l3]) as usize);
+            let fields = PacketBlock::enhanced(fields, order);
+            let ordinary = kind == EPB_MAGIC
+                && length <= limits::RECORD_BYTES
+                && length == 32 + (fields.captured as usize).next_multiple_of(4);
+            if !ordinary || order.u32_at(block, length - 4).map(|trailer| trailer as usize) != Some(length) {
+                break;
+            }
+            let Some(interface) = self.interfaces.get(fields.interface) else { break };
+            self.last_time = interface.time(fields.time);
+            out.packet(self.last_time, at + 28, [fields.captured, fields.original], interface.on);
+            at += length;
+        }
+        at
+    }
+
+    /// Reads the block at `at`: where it ends.
+    fn any_block(&mut self, bytes: &Bytes<'_>, at: usize, out: &mut Out<'_>) -> Result<usize, Stop> {
+        let head = match head(self.order, bytes.bytes, at) {
+            Ok(Some(head)) => head,
+            Ok(None) if bytes.left(at) == 0 => return Err(Stop::Finished),
+            Ok(None) => {
+                let found = bytes.left(at).to_string();
+                return Err(Stop::Cut(at, Mismatch::new("the first 8 bytes of a block, or 12 of a section", found)));
+            }
+            Err(wrong) => return Err(Stop::Damaged(at, wrong.into())),
+        };
+        let block = match Self::block(bytes, at, &head) {
+            Ok(Some(block)) => block,
+            Ok(None) => return Err(self.cut(bytes, at, &head)),
+            Err(mismatch) => return Err(Stop::Damaged(at, mismatch)),
+        };
+        if let Err(mismatch) = self.read(&head, &block, out) {
+            // Its frame is sound, so the next block begins where it says.
+            out.ledger.damage(block.offset, block.bytes.len() as u64, mismatch);
+        }
+        Ok(at + block.bytes.len())
+    }
+
     /// Reads one block.
     #[inline]
     fn read(&mut self, head: &Head, block: &Block<'_>, out: &mut Out<'_>) -> Result<(), Mismatch> {
@@ -202,7 +226,18 @@ impl Pcapng {
         }
         self.last_time = interface.time(fields.time);
         out.packet(self.last_time, block.at + 28, [fields.captured, fields.original], interface.on);
+        if let Some(dropped) = dropped_before(head, block.body, fields.captured as usize) {
+            self.dropped(fields.interface, out.ledger, |drops| drops.before_packet(dropped));
+        }
         Ok(())
+    }
+
+    /// Says of an interface of the section what it has dropped.
+    fn dropped(&mut self, interface: usize, ledger: &mut Ledger, say: impl FnOnce(&mut Drops)) {
+        let Some(interface) = self.interfaces.get_mut(interface) else { return };
+        let before = interface.drops.total();
+        say(&mut interface.drops);
+        ledger.dropped(before, interface.drops.total());
     }
 
     /// A simple packet block (section 4.4): always of the first interface, and without a time.
@@ -239,11 +274,13 @@ impl Pcapng {
             ByteOrder::Little => parse_interfacestatisticsblock_le(block.bytes),
             ByteOrder::Big => parse_interfacestatisticsblock_be(block.bytes),
         })?;
-        let missing = self.no_interface(parsed.if_id as usize);
-        let interface = self.interfaces.get_mut(parsed.if_id as usize).ok_or(missing)?;
+        let interface = parsed.if_id as usize;
+        if interface >= self.interfaces.len() {
+            return Err(self.no_interface(interface));
+        }
         let dropped = interface::option(&parsed.options, OptionCode::IsbIfDrop).and_then(|value| value.try_into().ok());
         if let Some(dropped) = dropped.map(|bytes| self.order.u64(bytes)) {
-            ledger.dropped(interface.dropped.replace(dropped).unwrap_or(0), dropped);
+            self.dropped(interface, ledger, |drops| drops.statistics(dropped));
         }
         Ok(())
     }
@@ -267,25 +304,14 @@ impl Walk for Pcapng {
             }
         }
         loop {
-            let head = match head(self.order, bytes.bytes, at) {
-                Ok(Some(head)) => head,
-                Ok(None) if bytes.left(at) == 0 => return Stop::Finished,
-                Ok(None) => {
-                    let found = bytes.left(at).to_string();
-                    return Stop::Cut(at, Mismatch::new("the first 8 bytes of a block, or 12 of a section", found));
-                }
-                Err(wrong) => return Stop::Damaged(at, wrong.into()),
+            at = match self.order {
+                ByteOrder::Little => self.ordinary_packets::<true>(bytes, at, out),
+                ByteOrder::Big => self.ordinary_packets::<false>(bytes, at, out),
             };
-            let block = match Self::block(bytes, at, &head) {
-                Ok(Some(block)) => block,
-                Ok(None) => return self.cut(bytes, at, &head),
-                Err(mismatch) => return Stop::Damaged(at, mismatch),
-            };
-            if let Err(mismatch) = self.read(&head, &block, out) {
-                // Its frame is sound, so the next block begins where it says.
-                out.ledger.damage(block.offset, block.bytes.len() as u64, mismatch);
+            match self.any_block(bytes, at, out) {
+                Ok(end) => at = end,
+                Err(stop) => return stop,
             }
-            at += block.bytes.len();
         }
     }
 
@@ -315,56 +341,23 @@ impl Walk for Pcapng {
     }
 }
 
-impl From<NoBlock> for Mismatch {
-    fn from(wrong: NoBlock) -> Self {
-        match wrong {
-            NoBlock::Order => Self::new("a section's byte-order magic number", "another number"),
-            NoBlock::Length(Head { kind, length, .. }) => Self::new(
-                format!("a block length of {} to {} for type {kind:#x}", least_length(kind), limits::RECORD_BYTES),
-                length.to_string(),
-            ),
-        }
-    }
-}
-
-/// The beginning of the block at `at` in a section of that `order`; `Ok(None)` if too little of it is there.
-#[inline]
-fn head(mut order: ByteOrder, bytes: &[u8], at: usize) -> Result<Option<Head>, NoBlock> {
-    let Some(kind) = order.u32_at(bytes, at) else { return Ok(None) };
-    if kind == SHB_MAGIC {
-        if bytes.len() < at + 12 {
-            return Ok(None);
-        }
-        order = section_order(bytes, at).ok_or(NoBlock::Order)?;
-    }
-    let Some(length) = order.u32_at(bytes, at + 4) else { return Ok(None) };
-    let head = Head { kind, length: length as usize, order };
-    if head.length < least_length(kind) || head.length > limits::RECORD_BYTES {
-        return Err(NoBlock::Length(head));
-    }
-    Ok(Some(head))
-}
-
-/// The byte order of the section that begins at `at`; `None` if none begins there.
-fn section_order(bytes: &[u8], at: usize) -> Option<ByteOrder> {
-    let orders = [ByteOrder::Little, ByteOrder::Big];
-    let is_section = ByteOrder::Little.u32_at(bytes, at) == Some(SHB_MAGIC);
-    orders.into_iter().find(|order| is_section && order.u32_at(bytes, at + 8) == Some(BOM_MAGIC))
-}
-
 /// The fixed fields at the beginning of an enhanced or obsolete packet block's `body`.
 #[inline]
-fn packet_fields(head: &Head, body: &[u8]) -> Option<PacketFields> {
-    let &[interface, high, low, captured, original] = body.as_chunks::<4>().0.first_chunk()?;
-    let order = head.order;
-    let [a, b, _, _] = interface;
-    let short = usize::from(order.u16([a, b]));
-    Some(PacketFields {
-        interface: if head.kind == OPB_MAGIC { short } else { order.u32(interface) as usize },
-        time: u64::from(order.u32(high)) << 32 | u64::from(order.u32(low)),
-        captured: order.u32(captured),
-        original: order.u32(original),
+fn packet_fields(head: &Head, body: &[u8]) -> Option<PacketBlock> {
+    let fields = body.first_chunk()?;
+    Some(match head.kind {
+        OPB_MAGIC => PacketBlock::obsolete(fields, head.order),
+        _ => PacketBlock::enhanced(fields, head.order),
     })
+}
+
+/// How many packets a packet block says were dropped before its own of so many `captured` bytes.
+fn dropped_before(head: &Head, body: &[u8], captured: usize) -> Option<u64> {
+    if head.kind == OPB_MAGIC {
+        return packet_block::dropped_before_obsolete(body.first_chunk()?, head.order);
+    }
+    let options = body.get(PacketBlock::FIELDS + captured.next_multiple_of(4)..)?;
+    packet_block::dropped_before(options, head.order)
 }
 
 /// What pcap-parser made of a block that is there as a whole.
@@ -376,40 +369,80 @@ fn parsed<'a, T>(result: IResult<&'a [u8], T, PcapError<&'a [u8]>>) -> Result<T,
     })
 }
 
-/// The least length of a block of this type.
-#[inline]
-const fn least_length(kind: u32) -> usize {
-    match kind {
-        EPB_MAGIC | OPB_MAGIC => 32,
-        SHB_MAGIC => 28,
-        ISB_MAGIC => 24,
-        IDB_MAGIC => 20,
-        SPB_MAGIC => 16,
-        _ => 12,
-    }
-}
-
-/// Whether the content of such blocks matters.
-const fn is_read(kind: u32) -> bool {
-    matches!(kind, SHB_MAGIC | IDB_MAGIC | ISB_MAGIC | EPB_MAGIC | SPB_MAGIC | OPB_MAGIC | DSB_MAGIC)
-}
-
-/// Whether a block may be believed after damage.
-const fn is_known(head: &Head) -> bool {
-    let known =
-        is_read(head.kind) || matches!(head.kind, NRB_MAGIC | SJE_MAGIC | PIB_MAGIC | CUSTOM | CUSTOM_NOT_COPIED);
-    known && head.length.is_multiple_of(4)
-}
-
 /// Secrets in the form of a TLS key log.
 const TLS_KEY_LOG: u32 = 0x544c_534b;
 
-/// The obsolete packet block.
-const OPB_MAGIC: u32 = 2;
-
-/// A custom block that may be copied to other files, and one that may not.
-const CUSTOM: u32 = 0x0bad;
-const CUSTOM_NOT_COPIED: u32 = 0x4000_0bad;
-
 /// Bytes of padding and options that the block of a packet cut by the end of the file may have.
 const OPTIONS: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
+    use super::super::writer::PcapngWriter;
+    use super::super::{Format, Packet};
+    use super::*;
+
+    /// A file of packets of these lengths, some with options, on two interfaces with different clocks.
+    fn file(order: ByteOrder, packets: &[(u8, bool)]) -> Vec<u8> {
+        let mut writer = PcapngWriter::new(order);
+        writer.interface(1, 0, &[]).interface(113, 0, &[(9, &[9])]);
+        for (time, &(length, options)) in packets.iter().enumerate() {
+            let (interface, data) = (u32::from(length & 1), vec![7; length.into()]);
+            match options {
+                true => writer.packet_with_options(interface, &data, &[(2, &[0; 4])]),
+                false => writer.packet(interface, (time as u64) << 30, length.into(), &data),
+            };
+        }
+        writer.bytes
+    }
+
+    /// What a walk through `file` puts out, how it ends, and what is wrong with it.
+    fn walked(
+        file: &[u8],
+        last: bool,
+        walk: fn(&mut Pcapng, &Bytes<'_>, usize, &mut Out<'_>) -> Stop,
+    ) -> (Vec<Packet>, String) {
+        let mut pcapng = Pcapng::open(file).unwrap();
+        let mut ledger = Ledger::new("test".into(), Format::Pcapng);
+        let mut packets = Vec::new();
+        let bytes = Bytes { bytes: file, offset: 0, last };
+        let stop = walk(&mut pcapng, &bytes, 0, &mut Out { ledger: &mut ledger, packets: &mut packets });
+        (packets, format!("{stop:?} {pcapng:?} {:?}", ledger.finish(0)))
+    }
+
+    /// Looks at each block alone.
+    fn one_by_one(pcapng: &mut Pcapng, bytes: &Bytes<'_>, mut at: usize, out: &mut Out<'_>) -> Stop {
+        loop {
+            match pcapng.any_block(bytes, at, out) {
+                Ok(end) => at = end,
+                Err(stop) => return stop,
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5000))]
+
+        #[test]
+        fn ordinary_packets_are_what_they_are_one_by_one(
+            big in any::<bool>(),
+            packets in vec((any::<u8>(), any::<bool>()), 1..12),
+            changes in vec((any::<Index>(), prop_oneof![Just(0), any::<u8>()]), 0..3),
+            cut in prop_oneof![Just(0), 0..40_usize],
+            last in any::<bool>(),
+        ) {
+            let mut file = file(if big { ByteOrder::Big } else { ByteOrder::Little }, &packets);
+            file.truncate(file.len() - cut);
+            for (at, value) in changes {
+                // Behind the section header, which says that it is pcapng.
+                let at = 28 + at.index(file.len() - 28);
+                file[at] = value;
+            }
+            let expected = walked(&file, last, one_by_one);
+            prop_assert_eq!(walked(&file, last, Pcapng::walk), expected);
+        }
+    }
+}

@@ -386,6 +386,44 @@ fn dropped_packets_are_summed_over_interfaces() {
 }
 
 #[test]
+fn packets_say_how_many_were_dropped_before_them() {
+    for order in [Little, Big] {
+        let mut writer = PcapngWriter::new(order);
+        writer.interface(1, 0, &[]).interface(1, 0, &[]).packet(0, 1, 3, b"abc");
+        writer.packet_with_options(0, b"no count", &[(2, &[0; 4])]).packet_with_options(0, b"odd", &[(4, &[9; 3])]);
+        assert_eq!(read(&writer.bytes).1.dropped_by_capture, None);
+        writer.packet_after(0, 0);
+        assert_eq!(read(&writer.bytes).1.dropped_by_capture, Some(0));
+        writer.packet_after(0, 3).packet_after(1, 1).packet_after(0, 4);
+        let (seen, file) = read(&writer.bytes);
+        assert_eq!((seen.len(), file.dropped_by_capture, problems(&file)), (7, Some(8), vec![]));
+        writer.section(order).interface(1, 0, &[]).packet_after(0, u64::MAX).packet_after(0, u64::MAX);
+        assert_eq!(read(&writer.bytes).1.dropped_by_capture, Some(u64::MAX));
+    }
+}
+
+#[test]
+fn dropped_packets_that_are_told_of_twice_count_once() {
+    let mut writer = PcapngWriter::new(Little);
+    writer.interface(1, 0, &[]).interface(1, 0, &[]);
+    let dropped = |writer: &PcapngWriter| read(&writer.bytes).1.dropped_by_capture;
+    assert_eq!(dropped(writer.packet_after(0, 3).dropped(0, 3)), Some(3));
+    assert_eq!(dropped(writer.packet_after(0, 2).dropped(0, 5)), Some(5));
+    assert_eq!(dropped(writer.dropped(0, 9)), Some(9), "dropped after the last packet");
+    assert_eq!(dropped(writer.packet_after(0, 7)), Some(12), "dropped after the statistics");
+    assert_eq!(dropped(writer.packet_after(1, 1)), Some(13));
+}
+
+#[test]
+fn obsolete_packets_say_how_many_were_dropped_before_them() {
+    let mut writer = PcapngWriter::new(Big);
+    writer.interface(1, 0, &[]).block(2, &[0x0000_0000, 0, 12, 3, 4], b"old").block(2, &[0xffff, 0, 12, 3, 4], b"old");
+    assert_eq!(read(&writer.bytes).1.dropped_by_capture, None);
+    writer.block(2, &[0x0000_0005, 0, 12, 3, 4], b"old").block(2, &[0x0000_0001, 0, 12, 3, 4], b"old");
+    assert_eq!(read(&writer.bytes).1.dropped_by_capture, Some(6));
+}
+
+#[test]
 fn blocks_of_no_interest_are_skipped() {
     let mut writer = PcapngWriter::new(Little);
     writer.interface(1, 0, &[]).block(0x0bae, &[1], &noise(1, 5_000_001));

@@ -75,12 +75,23 @@ impl PcapngWriter {
         self.block(6, &fields, data)
     }
 
+    /// Adds an enhanced packet block that has options.
+    pub(super) fn packet_with_options(&mut self, interface: u32, data: &[u8], options: &[(u16, &[u8])]) -> &mut Self {
+        let mut data_and_options = data.to_vec();
+        data_and_options.resize(data.len().next_multiple_of(4), 0xee);
+        data_and_options.extend(self.options(options));
+        self.block(6, &[interface, 0, 0, data.len() as u32, data.len() as u32], &data_and_options)
+    }
+
+    /// Adds a packet that says how many were dropped before it.
+    pub(super) fn packet_after(&mut self, interface: u32, dropped: u64) -> &mut Self {
+        let value = self.u64_bytes(dropped);
+        self.packet_with_options(interface, b"after", &[(2, &[0; 4]), (1, b"a comment"), (4, &value)])
+    }
+
     /// Adds a statistics block that says how many packets were dropped.
     pub(super) fn dropped(&mut self, interface: u32, packets: u64) -> &mut Self {
-        let value = match self.order {
-            ByteOrder::Little => packets.to_le_bytes(),
-            ByteOrder::Big => packets.to_be_bytes(),
-        };
+        let value = self.u64_bytes(packets);
         let options = self.options(&[(5, &value)]);
         self.block(5, &[interface, 0, 0], &options)
     }
@@ -107,6 +118,13 @@ impl PcapngWriter {
         }
         bytes.extend([0; 4]);
         bytes
+    }
+
+    fn u64_bytes(&self, number: u64) -> [u8; 8] {
+        match self.order {
+            ByteOrder::Little => number.to_le_bytes(),
+            ByteOrder::Big => number.to_be_bytes(),
+        }
     }
 
     fn u16_bytes(&self, number: u16) -> [u8; 2] {

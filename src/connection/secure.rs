@@ -120,7 +120,8 @@ impl Secure {
         if let Some(mut failure) = failure {
             // In TLS 1.3 a client may ask before the server says that it wants a certificate: that is one attempt.
             let unanswered = |record: &ConnectionRecord| record.handshake == Handshake::Unanswered;
-            if let Some(asked) = workplace.records.pop_if(|record| unanswered(record)) {
+            let told = workplace.records.len() > first;
+            if told && let Some(asked) = workplace.records.pop_if(|record| unanswered(record)) {
                 failure.record.request = asked.request;
             }
             workplace.tls_failures.push(failure);

@@ -1,7 +1,9 @@
 //! IP fragments (RFC 791 section 3.2, RFC 8200 section 4.5): collected until their packet is whole.
 //!
-//! In come [`Fragment`]s in the order of capture; out go [`Datagram`]s, each with the fragment that completed it. Memory is
-//! bounded: datagrams that stay incomplete are forgotten after a time of the capture, or when there are too many.
+//! In come [`Fragment`]s in the order of capture; out go [`Datagram`]s, each with the fragment that completed it. Fragments
+//! that were cut by the snap length count too: of what they make whole, the bytes are known up to the first that was cut
+//! off. Memory is bounded: datagrams that stay incomplete are forgotten after a time of the capture, or when there are too
+//! many.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -13,14 +15,17 @@ use crate::flow::Timestamp;
 use crate::limits;
 
 use super::Addresses;
+use super::view::View;
 
 /// A part of an IP packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fragment {
     key: DatagramKey,
     place: Place,
-    /// Where its payload lies in the captured packet.
+    /// Where its payload lies in the packet, as far as it was captured.
     pub payload: Range<u32>,
+    /// Payload bytes after those, which were on the wire and not captured.
+    cut: u32,
 }
 
 /// What the fragments of one datagram have in common (RFC 791: addresses, identification, protocol).
@@ -44,9 +49,11 @@ pub(super) struct Place {
 }
 
 impl Fragment {
-    pub(super) const fn new(addresses: Addresses, scope: u32, place: Place, payload: Range<u32>) -> Self {
-        let key = DatagramKey { addresses, scope, identification: place.identification, protocol: place.protocol.0 };
-        Self { key, place, payload }
+    /// The one in `view`, between those `addresses`.
+    pub(super) fn new(addresses: Addresses, view: &View<'_>, place: Place) -> Self {
+        let (scope, Place { identification, protocol, .. }) = (view.scope(), place);
+        let key = DatagramKey { addresses, scope, identification, protocol: protocol.0 };
+        Self { key, place, payload: view.captured(), cut: view.cut() }
     }
 
     /// What it has in common with the other fragments of its datagram.
@@ -62,16 +69,50 @@ pub struct Datagram {
     pub(super) addresses: Addresses,
     pub(super) scope: u32,
     pub(super) protocol: IpNumber,
-    /// The bytes behind its IP header.
+    /// The bytes behind its IP header, up to the first one that the capture does not hold.
     pub bytes: Vec<u8>,
+    /// How many there were on the wire.
+    pub(super) length: u32,
 }
 
 /// Fragments whose datagrams are not whole yet.
 #[derive(Debug, Default)]
 pub struct Fragments {
-    datagrams: HashMap<DatagramKey, IpDefragBuf>,
+    datagrams: HashMap<DatagramKey, Parts>,
     /// When the first fragment of each was captured, oldest first.
     begun: VecDeque<(Timestamp, DatagramKey)>,
+}
+
+/// What is there of a datagram.
+#[derive(Debug)]
+struct Parts {
+    /// With zeros for bytes that were not captured.
+    buffer: IpDefragBuf,
+    /// Where the first of those is, if there are any. A later copy of the fragment does not change it: it was cut as well.
+    captured: Option<usize>,
+}
+
+impl Parts {
+    fn new(protocol: IpNumber) -> Self {
+        Self { buffer: IpDefragBuf::new(protocol, Vec::new(), Vec::new()), captured: None }
+    }
+
+    /// Adds a fragment with its payload; `None` if it contradicts earlier ones or is longer than any may be.
+    fn add(&mut self, Fragment { place, cut, .. }: &Fragment, payload: &[u8]) -> Option<()> {
+        if *cut == 0 {
+            return self.buffer.add(place.offset, place.more, payload).ok();
+        }
+        let length = payload.len() + *cut as usize;
+        if length > usize::from(u16::MAX) {
+            return None;
+        }
+        let mut padded = payload.to_vec();
+        padded.resize(length, 0);
+        self.buffer.add(place.offset, place.more, &padded).ok()?;
+        let captured = usize::from(place.offset.byte_offset()) + payload.len();
+        self.captured = Some(self.captured.map_or(captured, |earlier| earlier.min(captured)));
+        Some(())
+    }
 }
 
 impl Fragments {
@@ -80,17 +121,20 @@ impl Fragments {
     /// A fragment that contradicts earlier ones is left out, as a receiver would.
     pub fn add(&mut self, fragment: &Fragment, payload: &[u8], time: Timestamp) -> Option<Datagram> {
         self.forget(time);
-        let (key, place) = (fragment.key, fragment.place);
-        let buffer = self.datagrams.entry(key).or_insert_with(|| {
+        let (key, protocol) = (fragment.key, fragment.place.protocol);
+        let parts = self.datagrams.entry(key).or_insert_with(|| {
             self.begun.push_back((time, key));
-            IpDefragBuf::new(place.protocol, Vec::new(), Vec::new())
+            Parts::new(protocol)
         });
-        buffer.add(place.offset, place.more, payload).ok()?;
-        if !buffer.is_complete() {
+        parts.add(fragment, payload)?;
+        if !parts.buffer.is_complete() {
             return None;
         }
-        let (bytes, _) = self.datagrams.remove(&key)?.take_bufs();
-        Some(Datagram { addresses: key.addresses, scope: key.scope, protocol: place.protocol, bytes })
+        let Parts { buffer, captured } = self.datagrams.remove(&key)?;
+        let (mut bytes, _) = buffer.take_bufs();
+        let length = u32::try_from(bytes.len()).ok()?;
+        bytes.truncate(captured.unwrap_or(usize::MAX));
+        Some(Datagram { addresses: key.addresses, scope: key.scope, protocol, bytes, length })
     }
 
     /// Forgets what was begun too long before `now`, and the oldest where there are too many.
@@ -204,6 +248,78 @@ mod tests {
             let mut packets = fragments4(&tcp4(PAYLOAD), 16);
             packets.remove(missing);
             assert_eq!(collect(&mut Fragments::default(), RAW, &packets, 0), []);
+        }
+    }
+
+    /// What is made of `packets` of which no more than `snap` bytes each were captured.
+    fn cut_at(snap: usize, packets: &[Vec<u8>]) -> Vec<Datagram> {
+        let mut fragments = Fragments::default();
+        let add = |packet: &Vec<u8>| {
+            let captured = &packet[..snap.min(packet.len())];
+            let Decoded::Fragment(fragment) = decode(RAW, captured, packet.len() as u32) else { panic!("a fragment") };
+            let payload = &captured[fragment.payload.start as usize..fragment.payload.end as usize];
+            fragments.add(&fragment, payload, Timestamp::default())
+        };
+        packets.iter().filter_map(add).collect()
+    }
+
+    #[test]
+    fn fragments_cut_by_the_snap_length_give_what_was_captured() {
+        const TEXT: &[u8] =
+            b"a message of some length that comes in three fragments, each of which the capture may cut off";
+        for (headers, mut packets) in [(20, fragments4(&tcp4(TEXT), 48)), (48, fragments6(&tcp6(TEXT), 48))] {
+            assert_eq!(packets.len(), 3);
+            for round in 0..6 {
+                for snap in headers..=headers + 48 {
+                    let [datagram] = &cut_at(snap, &packets)[..] else { panic!("one datagram") };
+                    let known = if snap == headers + 48 { 20 + TEXT.len() } else { snap - headers };
+                    assert_eq!((datagram.bytes.len(), datagram.length as usize), (known, 20 + TEXT.len()));
+                    match decode_datagram(datagram) {
+                        Decoded::Segment(segment) => {
+                            let payload = &datagram.bytes[segment.payload.start as usize..segment.payload.end as usize];
+                            assert_eq!(
+                                (payload, segment.cut as usize),
+                                (&TEXT[..known - 20], TEXT.len() - (known - 20))
+                            );
+                        }
+                        other => assert!(other == Decoded::Undecoded && known < 20, "{other:?}"),
+                    }
+                }
+                packets.rotate_left(1);
+                if round == 2 {
+                    packets.reverse();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_lies_before_the_first_cut_is_known() {
+        let mut packets = fragments4(&tcp4(PAYLOAD), 16);
+        let whole = tcp4(PAYLOAD)[20..].to_vec();
+        // The second is larger than the others, and so the only one that is cut.
+        packets[1] = fragments4(&tcp4(PAYLOAD), 8).swap_remove(2);
+        packets.insert(2, fragments4(&tcp4(PAYLOAD), 8).swap_remove(3));
+        let mut fragments = Fragments::default();
+        let mut made = Vec::new();
+        for (index, packet) in packets.iter().enumerate() {
+            let captured = &packet[..packet.len() - if index == 1 { 3 } else { 0 }];
+            let Decoded::Fragment(fragment) = decode(RAW, captured, packet.len() as u32) else { panic!("a fragment") };
+            let payload = &captured[fragment.payload.start as usize..fragment.payload.end as usize];
+            made.extend(fragments.add(&fragment, payload, Timestamp::default()));
+        }
+        let [datagram] = &made[..] else { panic!("one datagram") };
+        assert_eq!((&datagram.bytes[..], datagram.length as usize), (&whole[..21], whole.len()));
+    }
+
+    #[test]
+    fn a_fragment_longer_than_any_packet_is_left_out() {
+        let mut packet = fragments4(&tcp4(PAYLOAD), 16).swap_remove(0);
+        // Up to the end of a frame that is said to be huge.
+        packet[2..4].fill(0);
+        for original in [65_556, 70_000, u32::MAX] {
+            let Decoded::Fragment(fragment) = decode(RAW, &packet, original) else { panic!("a fragment") };
+            assert_eq!(Fragments::default().add(&fragment, &packet[20..], Timestamp::default()), None);
         }
     }
 

@@ -10,7 +10,7 @@ use wsautopsy::capture::Input;
 use wsautopsy::carve::{Selection, carve};
 use wsautopsy::connection::{ConnectionRecord, Transport};
 
-use crate::builder::{Conversation, input};
+use crate::builder::{Capture, Conversation, input};
 use crate::{CLIENT, SERVER, closes, record};
 
 /// A sample in its blocks: section and interface, packets and statistics, and the secrets.
@@ -177,6 +177,19 @@ fn failed_handshakes_count_where_websockets_are_served() {
         codes(&of(sample.without_secrets(), &options)).len()
     };
     assert_eq!((named("chat.example"), named("127.0.0.1:9002"), named("other.example")), (5, 2, 0));
+}
+
+/// Each shard ends its connections in an order of its own.
+#[test]
+fn failed_handshakes_take_nothing_from_other_connections() {
+    let sample = Blocks::of("1015-tls-failures.pcapng").without_secrets();
+    let asked = Capture::merged((1..=300).map(|port| Conversation::from_port(port).syn().request("/unanswered")));
+    let inputs = vec![input("failures.pcapng", sample), asked.input("asked.pcap")];
+    let analysis = analyze(inputs, &Options::default(), &mut |_| ()).unwrap();
+    let mut ports: Vec<u16> = analysis.connections.iter().map(|record| record.client.port()).collect();
+    ports.sort_unstable();
+    assert_eq!(ports, (1..=300).collect::<Vec<_>>());
+    assert!(analysis.tls_failures.iter().all(|(_, failure)| failure.record.request.path.is_none()));
 }
 
 #[test]
