@@ -1,5 +1,6 @@
 //! Heads: the start line and the fields of a request or a response, parsed by httparse.
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 use httparse::{ParserConfig, Status};
@@ -14,7 +15,7 @@ use super::{may_be_request, may_be_response};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The method, such as `GET`.
-    pub method: Box<str>,
+    pub method: Cow<'static, str>,
     /// The request target: path and query.
     pub target: Box<str>,
     /// The minor version of HTTP/1: 0 or 1.
@@ -40,7 +41,7 @@ impl Head for Request {
         match request.parse_with_uninit_headers(bytes, &mut headers) {
             Ok(Status::Complete(length)) => {
                 let head = Self {
-                    method: request.method.unwrap_or_default().into(),
+                    method: method_of(request.method.unwrap_or_default()),
                     target: request.path.unwrap_or_default().into(),
                     minor_version: request.version.unwrap_or_default(),
                     fields: Fields::from_parsed(request.headers),
@@ -55,6 +56,12 @@ impl Head for Request {
     fn may_begin_with(bytes: &[u8]) -> bool {
         may_be_request(bytes)
     }
+}
+
+/// A method's name, which is mostly one of these.
+fn method_of(name: &str) -> Cow<'static, str> {
+    const USUAL: [&str; 4] = ["GET", "POST", "HEAD", "CONNECT"];
+    USUAL.into_iter().find(|usual| *usual == name).map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed)
 }
 
 impl Head for Response {

@@ -190,8 +190,16 @@ impl Offer {
 /// The `Sec-WebSocket-Accept` that answers `key` (RFC 6455 section 4.2.2).
 #[must_use]
 pub fn accept_of(key: &[u8]) -> String {
+    accept_digits(key).map(char::from).iter().collect()
+}
+
+/// The digits of [`accept_of`], which are ASCII.
+pub(super) fn accept_digits(key: &[u8]) -> [u8; 28] {
     let digest = Sha1::new().chain_update(key).chain_update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize();
-    STANDARD.encode(digest)
+    let mut digits = [0; 28];
+    // There is room: 20 bytes are 28 digits.
+    let _ = STANDARD.encode_slice(digest, &mut digits);
+    digits
 }
 
 #[cfg(test)]

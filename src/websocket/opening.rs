@@ -12,7 +12,7 @@ use crate::http::{Field, Fields, Request, Response};
 use crate::limits;
 
 use super::extension::{self, DeflateTerms, Extension, is_token};
-use super::handshake::{Offer, accept_of};
+use super::handshake::{Offer, accept_digits, accept_of};
 use super::rule::Rule;
 
 /// A rule that a head breaks, and what was found.
@@ -23,7 +23,7 @@ pub type Fault = (Rule, String);
 pub fn faults_of_request(request: &Request) -> Vec<Fault> {
     let fields = &request.fields;
     let mut faults = Faults::default();
-    faults.check(&*request.method == "GET", Rule::WrongMethod, || request.method.to_string());
+    faults.check(request.method == "GET", Rule::WrongMethod, || request.method.to_string());
     faults.check(request.minor_version >= 1, Rule::OldHttpVersion, || format!("HTTP/1.{}", request.minor_version));
     faults.check(is_target(&request.target), Rule::InvalidTarget, || found(Some(request.target.as_bytes())));
     faults.check(fields.first(Field::Host).is_some(), Rule::MissingHost, || found(None));
@@ -162,9 +162,8 @@ fn check_accept(offer: &Offer, fields: &Fields, faults: &mut Faults) {
     let further = answers.count();
     faults.check(further == 0, Rule::RepeatedAccept, || format!("{} fields", further + 1));
     if let Some(key) = &offer.key {
-        let expected = accept_of(key);
-        faults.check(accept == expected.as_bytes(), Rule::WrongAccept, || {
-            format!("{}, expected {expected}", found(Some(accept)))
+        faults.check(accept == accept_digits(key), Rule::WrongAccept, || {
+            format!("{}, expected {}", found(Some(accept)), accept_of(key))
         });
     }
 }
