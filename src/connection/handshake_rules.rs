@@ -4,7 +4,7 @@
 //! offset just after it; out come faults, which become violations of the connection or of the attempt to open one.
 
 use crate::flow::Role;
-use crate::http::Response;
+use crate::http::{Field, Response};
 use crate::tcp::Arrival;
 use crate::websocket::Rule;
 use crate::websocket::handshake::Offer;
@@ -54,7 +54,7 @@ pub(super) fn of_request(offer: &Offer, at: &Arrival, end: u64) -> Vec<Handshake
 pub(super) fn of_refusal(offer: &Offer, response: &Response, at: &Arrival, end: u64) -> Vec<HandshakeFault> {
     let faults = match response.status {
         // Another protocol may have been offered beside WebSocket, and chosen.
-        101 if response.fields.first("upgrade").is_some() => Vec::new(),
+        101 if response.fields.first(Field::Upgrade).is_some() => Vec::new(),
         101 => faults_of_agreement(offer, response),
         _ => faults_of_refusal(offer, response),
     };

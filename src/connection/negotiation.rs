@@ -190,7 +190,7 @@ impl Negotiation {
             };
             Waiting::Upgrade(Box::new(Attempt { opening, offer, end }))
         } else {
-            Waiting::Plain { head: &*request.method == "HEAD", connect: &*request.method == "CONNECT" }
+            Waiting::Plain { head: request.method == "HEAD", connect: request.method == "CONNECT" }
         });
         Ok((progress.used, Outcome::Read))
     }

@@ -4,7 +4,7 @@
 
 use crate::close_code::CloseCode;
 use crate::flow::{Endpoint, PacketId, PerRole, Role, Timestamp};
-use crate::http::{Request, Response, forwarded_for};
+use crate::http::{Field, Request, Response, forwarded_for};
 use crate::tcp::FlowSpan;
 use crate::websocket::{LikelyCause, Rule, Utf8ErrorKind};
 
@@ -110,10 +110,10 @@ impl RequestFacts {
     /// What `request` says of itself.
     pub(super) fn of(request: &Request) -> Self {
         Self {
-            host: request.fields.text("host"),
+            host: request.fields.text(Field::Host),
             path: Some(request.target.clone()),
-            origin: request.fields.text("origin"),
-            user_agent: request.fields.text("user-agent"),
+            origin: request.fields.text(Field::Origin),
+            user_agent: request.fields.text(Field::UserAgent),
             forwarded_for: forwarded_for(&request.fields),
         }
     }
@@ -135,8 +135,8 @@ impl ResponseFacts {
     pub(super) fn of(response: &Response) -> Self {
         Self {
             status: Some(response.status),
-            subprotocol: response.fields.text("sec-websocket-protocol"),
-            extensions: response.fields.text("sec-websocket-extensions"),
+            subprotocol: response.fields.text(Field::WebSocketProtocol),
+            extensions: response.fields.text(Field::WebSocketExtensions),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Where a body ends (RFC 9112 section 6), without looking into it.
 
-use super::head::{Fields, Request, Response};
+use super::field::{Field, Fields};
+use super::head::{Request, Response};
 
 /// How the end of a body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +50,10 @@ impl Body {
     }
 
     fn by_fields(fields: &Fields) -> Option<Self> {
-        if fields.has_token("transfer-encoding", "chunked") {
+        if fields.has_token(Field::TransferEncoding, "chunked") {
             return Some(Self::Chunked(Chunk::Size(0)));
         }
-        let length = fields.elements("content-length").next()?;
+        let length = fields.elements(Field::ContentLength).next()?;
         std::str::from_utf8(length).ok()?.parse().ok().map(Self::Length)
     }
 

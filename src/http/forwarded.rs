@@ -1,14 +1,14 @@
 //! The client that a proxy speaks for: `Forwarded` (RFC 7239), else `X-Forwarded-For`.
 
-use super::head::Fields;
+use super::field::{Field, Fields};
 
 /// The first client that the fields name, without its port; `None` if they name none.
 ///
 /// With several proxies in a row the first one named is the farthest, so the client itself.
 #[must_use]
 pub fn forwarded_for(fields: &Fields) -> Option<Box<str>> {
-    let forwarded = fields.elements("forwarded").find_map(for_parameter);
-    let node = forwarded.or_else(|| fields.elements("x-forwarded-for").next())?;
+    let forwarded = fields.elements(Field::Forwarded).find_map(for_parameter);
+    let node = forwarded.or_else(|| fields.elements(Field::XForwardedFor).next())?;
     let text = String::from_utf8_lossy(node);
     let node = without_port(text.trim_matches('"').trim());
     (!node.is_empty()).then(|| node.into())

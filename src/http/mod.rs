@@ -3,13 +3,15 @@
 //! In come the bytes and gaps of one direction, out go heads. Bodies are stepped over, never stored.
 
 mod body;
+mod field;
 mod forwarded;
 mod head;
 mod reader;
 
 pub use body::Body;
+pub use field::{Field, Fields};
 pub use forwarded::forwarded_for;
-pub use head::{Fields, Request, Response};
+pub use head::{Request, Response};
 pub use reader::{Head, Malformed, Progress, Reader};
 
 /// Whether a direction that begins with `bytes` may be a client's: a method in capital letters.

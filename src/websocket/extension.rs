@@ -7,10 +7,7 @@
 
 use std::borrow::Cow;
 
-use crate::http::Fields;
-
-/// The header field whose elements these are.
-pub(super) const FIELD: &str = "sec-websocket-extensions";
+use crate::http::{Field, Fields};
 
 /// The name under which RFC 7692 registered its extension.
 pub(super) const PERMESSAGE_DEFLATE: &str = "permessage-deflate";
@@ -45,12 +42,12 @@ impl<'a> Extension<'a> {
 
 /// The extensions in a head that follow the grammar.
 pub(super) fn sound_in(fields: &Fields) -> impl Iterator<Item = Extension<'_>> {
-    fields.elements(FIELD).filter_map(|element| Extension::parse(element).ok())
+    fields.elements(Field::WebSocketExtensions).filter_map(|element| Extension::parse(element).ok())
 }
 
 /// The names of all extensions in a head, in small letters.
 pub(super) fn names_in(fields: &Fields) -> impl Iterator<Item = String> {
-    fields.elements(FIELD).map(name_of)
+    fields.elements(Field::WebSocketExtensions).map(name_of)
 }
 
 /// The name of the extension in an element, in small letters, whether it follows the grammar or not.

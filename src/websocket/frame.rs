@@ -108,70 +108,71 @@ impl Header {
     }
 }
 
-/// Unmasks `masked`, which begins `position` bytes into its frame's payload, into `plain`, which must be as long. Whether
-/// all of it is ASCII.
+/// Unmasks `masked`, which begins `position` bytes into its frame's payload, into `plain`, which must be as long.
 ///
 /// In wide pieces, which compilers turn into the widest words there are.
-pub fn unmask(masked: &[u8], key: [u8; 4], position: u64, plain: &mut [u8]) -> bool {
-    if masked.len() < WIDE {
-        return unmask_narrow(masked, rotated(key, position), plain);
-    }
-    let wide = repeated(rotated(key, position));
-    let mut seen = [0; WIDE];
+pub fn unmask(masked: &[u8], key: [u8; 4], position: u64, plain: &mut [u8]) {
+    const WIDE: usize = 64;
+    let wide = repeated::<WIDE>(rotated(key, position));
     for (piece, plain) in masked.as_chunks().0.iter().zip(plain.as_chunks_mut().0) {
-        unmask_wide(piece, &wide, plain, &mut seen);
+        unmask_wide(piece, &wide, plain);
     }
     // The rest, with bytes before it that are unmasked already.
     if let (Some(last), Some(plain)) = (masked.last_chunk(), plain.last_chunk_mut()) {
-        let wide = repeated(rotated(key, position + masked.len() as u64));
-        unmask_wide(last, &wide, plain, &mut seen);
+        let wide = repeated::<WIDE>(rotated(key, position + masked.len() as u64));
+        unmask_wide(last, &wide, plain);
+    } else {
+        unmask_narrow(masked, rotated(key, position), plain);
     }
-    seen.is_ascii()
 }
-
-/// Whether all of `bytes` is ASCII: as [`slice::is_ascii`], but quick with short ones that are no multiple of a word.
-pub(super) fn is_ascii(bytes: &[u8]) -> bool {
-    let Some(last) = bytes.last_chunk::<WIDE>() else { return bytes.is_ascii() };
-    let mut seen = [0; WIDE / 8];
-    let mut see = |piece: &[u8; WIDE]| {
-        for (seen, word) in seen.iter_mut().zip(piece.as_chunks().0) {
-            *seen |= u64::from_ne_bytes(*word);
-        }
-    };
-    bytes.as_chunks().0.iter().for_each(&mut see);
-    see(last);
-    seen.iter().all(|word| word.to_ne_bytes().is_ascii())
-}
-
-/// Bytes that are looked at at once.
-const WIDE: usize = 32;
 
 #[inline]
-fn unmask_wide(masked: &[u8; WIDE], key: &[u8; WIDE], plain: &mut [u8; WIDE], seen: &mut [u8; WIDE]) {
-    for (((plain, seen), byte), key) in plain.iter_mut().zip(seen).zip(masked).zip(key) {
+fn unmask_wide<const WIDE: usize>(masked: &[u8; WIDE], key: &[u8; WIDE], plain: &mut [u8; WIDE]) {
+    for ((plain, byte), key) in plain.iter_mut().zip(masked).zip(key) {
         *plain = byte ^ key;
-        *seen |= *plain;
     }
 }
 
-/// The same, a few bytes at a time.
-fn unmask_narrow(masked: &[u8], key: [u8; 4], plain: &mut [u8]) -> bool {
-    let mut seen = 0;
+fn unmask_narrow(masked: &[u8], key: [u8; 4], plain: &mut [u8]) {
     let (words, tail) = masked.as_chunks::<4>();
     let (plain_words, plain_tail) = plain.as_chunks_mut::<4>();
     for (word, plain) in words.iter().zip(plain_words) {
-        let word = u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key);
-        *plain = word.to_ne_bytes();
-        seen |= word;
+        *plain = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
     }
     for ((byte, plain), key) in tail.iter().zip(plain_tail).zip(key) {
         *plain = byte ^ key;
-        seen |= u32::from(*plain);
     }
-    seen.to_ne_bytes().is_ascii()
 }
 
-fn repeated(key: [u8; 4]) -> [u8; WIDE] {
+/// Whether a payload is ASCII once it is unmasked, which it need not be for that. One that is not masked has a key of
+/// zeros; where that is known when this is compiled, it costs nothing.
+#[inline(always)]
+pub(super) fn is_ascii(masked: &[u8], key: [u8; 4]) -> bool {
+    const WIDE: usize = 32;
+    let Some(last) = masked.last_chunk::<WIDE>() else { return is_ascii_narrow(masked, key) };
+    let last_key = u64::from_ne_bytes(repeated(rotated(key, masked.len() as u64)));
+    let key = u64::from_ne_bytes(repeated(key));
+    let mut seen = [0; WIDE / 8];
+    for piece in masked.as_chunks::<WIDE>().0 {
+        for (seen, word) in seen.iter_mut().zip(piece.as_chunks().0) {
+            *seen |= u64::from_ne_bytes(*word) ^ key;
+        }
+    }
+    // The rest, with bytes before it that were seen already.
+    let words = last.as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word) ^ last_key);
+    let all = words.chain(seen).fold(0, |all, word| all | word);
+    all.to_ne_bytes().is_ascii()
+}
+
+fn is_ascii_narrow(masked: &[u8], key: [u8; 4]) -> bool {
+    let (words, tail) = masked.as_chunks::<4>();
+    let key_word = u32::from_ne_bytes(key);
+    let seen = words.iter().fold(0, |seen, word| seen | (u32::from_ne_bytes(*word) ^ key_word));
+    let tail_seen = tail.iter().zip(key).fold(0, |seen, (byte, key)| seen | (byte ^ key));
+    seen.to_ne_bytes().is_ascii() && tail_seen.is_ascii()
+}
+
+fn repeated<const WIDE: usize>(key: [u8; 4]) -> [u8; WIDE] {
     let mut wide = [0; WIDE];
     wide.as_chunks_mut().0.fill(key);
     wide
@@ -209,17 +210,40 @@ mod tests {
         assert_eq!(Header::parse(&whole).map(|header| header.size), Some(MAX_HEADER));
     }
 
+    /// Bytes of every length up to a few wide pieces, and their key.
+    fn masked() -> impl Iterator<Item = (Vec<u8>, [u8; 4])> {
+        (0..200).map(|length| ((0..length).collect(), [0x12, 0x34, 0x56, 0x78]))
+    }
+
+    fn byte_by_byte(masked: &[u8], key: [u8; 4]) -> Vec<u8> {
+        masked.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect()
+    }
+
     #[test]
     fn unmasking_in_pieces_equals_byte_by_byte() {
-        let key = [0x12, 0x34, 0x56, 0x78];
-        let masked: Vec<u8> = (0..100).collect();
-        let expected: Vec<u8> = masked.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
-        for split in 0..masked.len() {
-            let mut plain = vec![0; masked.len()];
-            let (head, tail) = plain.split_at_mut(split);
-            let ascii = unmask(&masked[..split], key, 0, head) & unmask(&masked[split..], key, split as u64, tail);
-            assert_eq!(plain, expected, "split at {split}");
-            assert_eq!(ascii, expected.is_ascii(), "split at {split}");
+        for (masked, key) in masked() {
+            for split in 0..=masked.len() {
+                let mut plain = vec![0; masked.len()];
+                let (head, tail) = plain.split_at_mut(split);
+                unmask(&masked[..split], key, 0, head);
+                unmask(&masked[split..], key, split as u64, tail);
+                assert_eq!(plain, byte_by_byte(&masked, key), "{} bytes split at {split}", masked.len());
+            }
+        }
+    }
+
+    #[test]
+    fn masked_ascii_is_known_wherever_a_byte_is_none() {
+        for key in [[0; 4], [0x12, 0xfe, 0x56, 0x78], [0x80; 4]] {
+            for length in 0..200 {
+                let ascii = byte_by_byte(&vec![b'a'; length], key);
+                assert!(is_ascii(&ascii, key), "{length} bytes");
+                for place in 0..length {
+                    let mut other = ascii.clone();
+                    other[place] ^= 0x80;
+                    assert!(!is_ascii(&other, key), "byte {place} of {length}");
+                }
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
 use crate::flow::PerRole;
-use crate::http::{Fields, Request, Response};
+use crate::http::{Field, Fields, Request, Response};
 use crate::limits;
 
 use super::extension::{self, ClientWindow, DeflateTerms, PERMESSAGE_DEFLATE};
@@ -103,7 +103,7 @@ impl Extensions {
     #[must_use]
     pub fn agreed(response: &Fields) -> Self {
         let mut agreed = Self::default();
-        for element in response.elements(extension::FIELD) {
+        for element in response.elements(Field::WebSocketExtensions) {
             match Deflate::agreed(element) {
                 Some(deflate) => agreed.deflate = agreed.deflate.or(Some(deflate)),
                 None => agreed.unknown = true,
@@ -136,15 +136,15 @@ impl Extensions {
 /// Whether a request asks for a WebSocket, soundly or not.
 #[must_use]
 pub fn is_upgrade(request: &Request) -> bool {
-    request.fields.has_token("upgrade", "websocket") || request.fields.first("sec-websocket-key").is_some()
+    request.fields.has_token(Field::Upgrade, "websocket") || request.fields.first(Field::WebSocketKey).is_some()
 }
 
 /// Whether a response agrees to one, soundly or not.
 #[must_use]
 pub fn is_agreement(response: &Response) -> bool {
     response.status == 101
-        && (response.fields.has_token("upgrade", "websocket")
-            || response.fields.first("sec-websocket-accept").is_some())
+        && (response.fields.has_token(Field::Upgrade, "websocket")
+            || response.fields.first(Field::WebSocketAccept).is_some())
 }
 
 /// What a client asked for, as far as the answer must fit it.
@@ -169,11 +169,11 @@ impl Offer {
     #[must_use]
     pub fn of(request: &Request) -> Self {
         let fields = &request.fields;
-        let mut keys = fields.all("sec-websocket-key");
+        let mut keys = fields.all(Field::WebSocketKey);
         Self {
             key: keys.next().filter(|_| keys.next().is_none()).map(Into::into),
-            version: fields.first("sec-websocket-version").map(Into::into),
-            protocols: fields.elements("sec-websocket-protocol").map(Into::into).collect(),
+            version: fields.first(Field::WebSocketVersion).map(Into::into),
+            protocols: fields.elements(Field::WebSocketProtocol).map(Into::into).collect(),
             extensions: extension::names_in(fields).collect(),
             deflate: opening::deflate_offers(fields),
             faults: opening::faults_of_request(request),
@@ -190,8 +190,16 @@ impl Offer {
 /// The `Sec-WebSocket-Accept` that answers `key` (RFC 6455 section 4.2.2).
 #[must_use]
 pub fn accept_of(key: &[u8]) -> String {
+    accept_digits(key).map(char::from).iter().collect()
+}
+
+/// The digits of [`accept_of`], which are ASCII.
+pub(super) fn accept_digits(key: &[u8]) -> [u8; 28] {
     let digest = Sha1::new().chain_update(key).chain_update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize();
-    STANDARD.encode(digest)
+    let mut digits = [0; 28];
+    // There is room: 20 bytes are 28 digits.
+    let _ = STANDARD.encode_slice(digest, &mut digits);
+    digits
 }
 
 #[cfg(test)]

@@ -270,16 +270,17 @@ impl<M: Copy> Message<M> {
 const TELLING_BYTES: u64 = 8;
 
 /// Whether the payload of a frame is UTF-8. It need not say so of one that is too long to be unmasked at once.
-#[inline]
 pub(super) fn is_text(payload: &[u8], mask: Option<[u8; 4]>) -> bool {
-    match mask {
-        // Most texts are ASCII, and short ones are known to be it sooner than to be UTF-8.
-        None => is_ascii(payload) || simdutf8::basic::from_utf8(payload).is_ok(),
-        Some(key) => PLAIN.with_borrow_mut(|plain| {
-            let Some(plain) = plain.get_mut(..payload.len()) else { return false };
-            unmask(payload, key, 0, plain) || simdutf8::basic::from_utf8(plain).is_ok()
-        }),
+    // Most texts are ASCII, which is known sooner than that they are UTF-8.
+    let Some(key) = mask else { return is_ascii(payload, [0; 4]) || simdutf8::basic::from_utf8(payload).is_ok() };
+    if is_ascii(payload, key) {
+        return true;
     }
+    PLAIN.with_borrow_mut(|plain| {
+        let Some(plain) = plain.get_mut(..payload.len()) else { return false };
+        unmask(payload, key, 0, plain);
+        simdutf8::basic::from_utf8(plain).is_ok()
+    })
 }
 
 /// Hands `bytes`, which begin `position` bytes into their frame, to `each`: at once, or in unmasked pieces.

@@ -8,11 +8,11 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use crate::http::{Fields, Request, Response};
+use crate::http::{Field, Fields, Request, Response};
 use crate::limits;
 
 use super::extension::{self, DeflateTerms, Extension, is_token};
-use super::handshake::{Offer, accept_of};
+use super::handshake::{Offer, accept_digits, accept_of};
 use super::rule::Rule;
 
 /// A rule that a head breaks, and what was found.
@@ -23,14 +23,14 @@ pub type Fault = (Rule, String);
 pub fn faults_of_request(request: &Request) -> Vec<Fault> {
     let fields = &request.fields;
     let mut faults = Faults::default();
-    faults.check(&*request.method == "GET", Rule::WrongMethod, || request.method.to_string());
+    faults.check(request.method == "GET", Rule::WrongMethod, || request.method.to_string());
     faults.check(request.minor_version >= 1, Rule::OldHttpVersion, || format!("HTTP/1.{}", request.minor_version));
     faults.check(is_target(&request.target), Rule::InvalidTarget, || found(Some(request.target.as_bytes())));
-    faults.check(fields.first("host").is_some(), Rule::MissingHost, || found(None));
-    let upgrade = || found(fields.first("upgrade"));
-    faults.check(fields.has_token("upgrade", "websocket"), Rule::MissingUpgradeRequest, upgrade);
-    let connection = || found(fields.first("connection"));
-    faults.check(fields.has_token("connection", "upgrade"), Rule::MissingConnectionRequest, connection);
+    faults.check(fields.first(Field::Host).is_some(), Rule::MissingHost, || found(None));
+    let upgrade = || found(fields.first(Field::Upgrade));
+    faults.check(fields.has_token(Field::Upgrade, "websocket"), Rule::MissingUpgradeRequest, upgrade);
+    let connection = || found(fields.first(Field::Connection));
+    faults.check(fields.has_token(Field::Connection, "upgrade"), Rule::MissingConnectionRequest, connection);
     check_key(fields, &mut faults);
     check_version(fields, &mut faults);
     check_offered_protocols(fields, &mut faults);
@@ -46,8 +46,8 @@ pub fn faults_of_refusal(offer: &Offer, response: &Response) -> Vec<Fault> {
     // Any other status may have reasons of its own; a 426 may also ask for another protocol than WebSocket.
     let is_for_version = response.status == 426
         && offer.version.as_deref().is_some_and(|version| version != b"13")
-        && (fields.first("upgrade").is_none() || fields.has_token("upgrade", "websocket"));
-    let tells = !is_for_version || fields.first("sec-websocket-version").is_some();
+        && (fields.first(Field::Upgrade).is_none() || fields.has_token(Field::Upgrade, "websocket"));
+    let tells = !is_for_version || fields.first(Field::WebSocketVersion).is_some();
     faults.check(tells, Rule::MissingSupportedVersions, || {
         format!("426 to version {}", shown(offer.version.as_deref().unwrap_or_default()))
     });
@@ -59,10 +59,10 @@ pub fn faults_of_refusal(offer: &Offer, response: &Response) -> Vec<Fault> {
 pub fn faults_of_agreement(offer: &Offer, response: &Response) -> Vec<Fault> {
     let fields = &response.fields;
     let mut faults = Faults::default();
-    let upgrade = || found(fields.first("upgrade"));
-    faults.check(fields.has_token("upgrade", "websocket"), Rule::MissingUpgrade, upgrade);
-    let connection = || found(fields.first("connection"));
-    faults.check(fields.has_token("connection", "upgrade"), Rule::MissingConnectionUpgrade, connection);
+    let upgrade = || found(fields.first(Field::Upgrade));
+    faults.check(fields.has_token(Field::Upgrade, "websocket"), Rule::MissingUpgrade, upgrade);
+    let connection = || found(fields.first(Field::Connection));
+    faults.check(fields.has_token(Field::Connection, "upgrade"), Rule::MissingConnectionUpgrade, connection);
     check_accept(offer, fields, &mut faults);
     check_chosen_protocol(offer, fields, &mut faults);
     check_agreed_extensions(offer, fields, &mut faults);
@@ -103,7 +103,7 @@ fn is_target(target: &str) -> bool {
 }
 
 fn check_key(fields: &Fields, faults: &mut Faults) {
-    let mut keys = fields.all("sec-websocket-key");
+    let mut keys = fields.all(Field::WebSocketKey);
     let Some(key) = keys.next() else { return faults.add(Rule::MissingKey, found(None)) };
     faults.check(is_key(key), Rule::InvalidKey, || found(Some(key)));
     let further = keys.count();
@@ -120,11 +120,13 @@ fn is_key(key: &[u8]) -> bool {
             .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
     );
     const DIGITS: usize = 24;
-    key.len() == DIGITS && BASE64.decode(key).is_ok_and(|nonce| nonce.len() == 16)
+    // What so many digits can stand for, which the decoder wants room for.
+    let mut nonce = [0; DIGITS / 4 * 3];
+    key.len() == DIGITS && BASE64.decode_slice(key, &mut nonce).is_ok_and(|length| length == 16)
 }
 
 fn check_version(fields: &Fields, faults: &mut Faults) {
-    let mut versions = fields.all("sec-websocket-version");
+    let mut versions = fields.all(Field::WebSocketVersion);
     let Some(version) = versions.next() else { return faults.add(Rule::MissingVersion, found(None)) };
     faults.check(version == b"13", Rule::WrongVersion, || found(Some(version)));
     let further = versions.count();
@@ -133,7 +135,7 @@ fn check_version(fields: &Fields, faults: &mut Faults) {
 
 fn check_offered_protocols(fields: &Fields, faults: &mut Faults) {
     let mut seen = HashSet::new();
-    for protocol in fields.elements("sec-websocket-protocol") {
+    for protocol in fields.elements(Field::WebSocketProtocol) {
         faults.check(is_token(protocol), Rule::InvalidSubprotocol, || found(Some(protocol)));
         faults.check(seen.insert(protocol), Rule::RepeatedSubprotocol, || found(Some(protocol)));
     }
@@ -141,7 +143,7 @@ fn check_offered_protocols(fields: &Fields, faults: &mut Faults) {
 
 /// What holds for `Sec-WebSocket-Extensions` whoever sends it. An empty one is let pass: it says nothing.
 fn check_extensions(fields: &Fields, is_answer: bool, faults: &mut Faults) {
-    for element in fields.elements(extension::FIELD) {
+    for element in fields.elements(Field::WebSocketExtensions) {
         let Ok(extension) = Extension::parse(element) else {
             faults.add(Rule::MalformedExtensions, found(Some(element)));
             continue;
@@ -155,21 +157,20 @@ fn check_extensions(fields: &Fields, is_answer: bool, faults: &mut Faults) {
 }
 
 fn check_accept(offer: &Offer, fields: &Fields, faults: &mut Faults) {
-    let mut answers = fields.all("sec-websocket-accept");
+    let mut answers = fields.all(Field::WebSocketAccept);
     let Some(accept) = answers.next() else { return faults.add(Rule::MissingAccept, found(None)) };
     let further = answers.count();
     faults.check(further == 0, Rule::RepeatedAccept, || format!("{} fields", further + 1));
     if let Some(key) = &offer.key {
-        let expected = accept_of(key);
-        faults.check(accept == expected.as_bytes(), Rule::WrongAccept, || {
-            format!("{}, expected {expected}", found(Some(accept)))
+        faults.check(accept == accept_digits(key), Rule::WrongAccept, || {
+            format!("{}, expected {}", found(Some(accept)), accept_of(key))
         });
     }
 }
 
 fn check_chosen_protocol(offer: &Offer, fields: &Fields, faults: &mut Faults) {
-    let lines = fields.all("sec-websocket-protocol").count();
-    let mut chosen = fields.elements("sec-websocket-protocol");
+    let lines = fields.all(Field::WebSocketProtocol).count();
+    let mut chosen = fields.elements(Field::WebSocketProtocol);
     let Some(first) = chosen.next() else {
         // The empty string is not a legal value (RFC 6455 section 4.2.2).
         return faults.check(lines == 0, Rule::InvalidSubprotocol, || "found an empty one".into());
