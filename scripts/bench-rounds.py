@@ -16,6 +16,9 @@ import sys
 import time
 
 
+SAMPLE = pathlib.Path(__file__).parent.parent / "samples" / "1000-clean.pcap"
+
+
 def run(command, output):
     """Runs `command` with its standard output to `output`: seconds and peak memory in KiB."""
     with open(output, "wb") as out:
@@ -79,7 +82,16 @@ def main():
             memory[name] = max(memory[name], peak)
             if verify:
                 verify()
-    report(truth[whole], rounds, {name: statistics.median(of) for name, of in speeds.items()}, memory)
+    median = {name: statistics.median(of) for name, of in speeds.items()}
+    report(truth[whole], rounds, median, memory)
+    print(f"2 threads: {median['wsautopsy, 2 threads'] / median['wsautopsy, 1 thread']:.2f} times 1 thread")
+    print(f"start to end on {SAMPLE.name}: {start_up(program, tables, printed) * 1e3:.1f} ms")
+
+
+def start_up(program, tables, printed):
+    """The median time in seconds of an analysis of next to nothing."""
+    command = [program, "analyze", SAMPLE, "--quiet", "-o", tables]
+    return statistics.median(run(command, printed)[0] for _ in range(21))
 
 
 def report(truth, rounds, median, memory):
