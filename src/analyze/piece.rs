@@ -58,7 +58,7 @@ impl Piece {
         self.segments.iter_mut().for_each(Vec::clear);
         for (packet, captured) in (first..).zip(packets) {
             let bytes = batch.bytes_of(captured);
-            match packet::usual(captured.link_type, bytes, captured.original) {
+            match packet::most_usual(captured.link_type, bytes, captured.original) {
                 Some(segment) => self.push(segment.key, Found::Segment(segment), packet),
                 None => self.decoded(packet::any(captured.link_type, bytes, captured.original), packet),
             }

@@ -9,7 +9,7 @@
 //!
 //! | file | layers |
 //! |---|---|
-//! | `usual` | Ethernet or Linux cooked, IP and TCP at once |
+//! | `usual` | Ethernet with or without a tag or Linux cooked, IP and TCP, all at once |
 //! | `link` | Ethernet, VLAN tags, LLC/SNAP, Linux cooked, BSD loopback, MPLS and its pseudowires |
 //! | `serial` | PPP, PPPoE, Cisco HDLC, frame relay, SLIP |
 //! | `lan` | FDDI, Token Ring, ARCnet, IP over InfiniBand and Fibre Channel |
@@ -53,7 +53,7 @@ use crate::limits;
 use fragments::Place;
 pub use fragments::{Datagram, DatagramKey, Fragment, Fragments};
 pub use quote::Quoted;
-pub(crate) use usual::ipv4 as usual;
+pub(crate) use usual::most_usual;
 use view::View;
 
 /// What `packet` is, of which `original` bytes were on the wire and `packet.len()` were captured.
@@ -63,7 +63,7 @@ use view::View;
 #[must_use]
 #[inline]
 pub fn decode(link_type: LinkType, packet: &[u8], original: u32) -> Decoded {
-    usual(link_type, packet, original).map_or_else(|| any(link_type, packet, original), Decoded::Segment)
+    most_usual(link_type, packet, original).map_or_else(|| any(link_type, packet, original), Decoded::Segment)
 }
 
 /// What a packet carried that came in fragments. Offsets in the answer count from the start of [`Datagram::bytes`].
@@ -75,10 +75,10 @@ pub fn decode_datagram(datagram: &Datagram) -> Decoded {
     layer.and_then(|layer| walk(layer, view, datagram.addresses)).unwrap_or(Decoded::Undecoded)
 }
 
-/// What a packet is that is none of the [`usual`] ones.
+/// What a packet is that is none of the [`most_usual`] ones.
 #[inline(never)]
 pub(crate) fn any(link_type: LinkType, packet: &[u8], original: u32) -> Decoded {
-    match usual::ipv6(link_type, packet, original) {
+    match usual::usual(link_type, packet, original) {
         Some(segment) => Decoded::Segment(segment),
         None => walked(link_type, packet, original),
     }

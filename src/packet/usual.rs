@@ -2,24 +2,35 @@
 //!
 //! In comes a captured packet, out goes its [`Segment`], the one that the walk from layer to layer would give. The walk
 //! asks each time which layer is next, and keeps what it has read in memory; here one look at each header settles
-//! everything, and all stays in registers: half the instructions, no jumps through tables. Whatever is not as usual is left
-//! to the walk, damage too, so that this needs to know of nothing else.
+//! everything, and all stays in registers: less than half the instructions. Whatever is not as usual is left to the walk,
+//! damage too, so that this needs to know of nothing else. IPv4 on Ethernet is told apart once more, for the loop in which
+//! nothing but it should be inlined.
 
 use super::{Flags, LinkType, Segment};
 use crate::flow::{Direction, Endpoint, FlowKey};
 
-/// The segment in an IPv4 `packet`, of which `original` bytes were on the wire; `None` if it is anything but usual.
+/// The segment in the most usual `packet`, IPv4 on Ethernet without a tag, of which `original` bytes were on the wire; `None`
+/// if it is anything else.
 #[inline(always)]
-pub(crate) fn ipv4(link_type: LinkType, packet: &[u8], original: u32) -> Option<Segment> {
-    let (frame, IPV4, behind) = Frame::of(link_type, packet, original)? else { return None };
-    frame.ipv4(behind)
+pub(crate) fn most_usual(link_type: LinkType, packet: &[u8], original: u32) -> Option<Segment> {
+    let &[.., high, low] = packet.first_chunk::<14>()?;
+    if link_type != ETHERNET || u16::from_be_bytes([high, low]) != IPV4 {
+        return None;
+    }
+    let (frame, packet) = Frame::of(Link { length: 14, scope: 0 }, packet, original)?;
+    frame.ipv4(packet)
 }
 
-/// The same of an IPv6 packet.
+/// The segment in a usual `packet`; `None` if it is anything else.
 #[inline(always)]
-pub(crate) fn ipv6(link_type: LinkType, packet: &[u8], original: u32) -> Option<Segment> {
-    let (frame, IPV6, behind) = Frame::of(link_type, packet, original)? else { return None };
-    frame.ipv6(behind)
+pub(super) fn usual(link_type: LinkType, packet: &[u8], original: u32) -> Option<Segment> {
+    let (link, ethertype) = Link::of(link_type, packet)?;
+    let (frame, packet) = Frame::of(link, packet, original)?;
+    match ethertype {
+        IPV4 => frame.ipv4(packet),
+        IPV6 => frame.ipv6(packet),
+        _ => None,
+    }
 }
 
 /// A link layer.
@@ -74,13 +85,12 @@ struct Frame {
 }
 
 impl Frame {
-    /// The one in `packet`, of which `original` bytes were on the wire; the EtherType, and what is behind it.
+    /// The one in `packet`, of which `original` bytes were on the wire, and what is behind its link layer.
     #[inline(always)]
-    fn of(link_type: LinkType, packet: &[u8], original: u32) -> Option<(Self, u16, &[u8])> {
+    fn of(link: Link, packet: &[u8], original: u32) -> Option<(Self, &[u8])> {
         let captured = u32::try_from(packet.len()).ok()?;
-        let (link, ethertype) = Link::of(link_type, packet)?;
         let behind = packet.get(usize::from(link.length)..)?;
-        Some((Self { link, captured, wire: original.max(captured) }, ethertype, behind))
+        Some((Self { link, captured, wire: original.max(captured) }, behind))
     }
 
     /// An IPv4 header without options, of a packet that came whole, and TCP.
@@ -192,12 +202,18 @@ mod tests {
     /// Asserts that the walk says the same, if the packet is usual: whether it is.
     #[track_caller]
     fn same(link_type: LinkType, packet: &[u8], original: u32) -> bool {
-        let found = ipv4(link_type, packet, original).or_else(|| ipv6(link_type, packet, original));
         let expected = walked(link_type, packet, original);
-        found.is_some_and(|segment| {
-            assert_eq!(expected, Decoded::Segment(segment), "{link_type:?} {original} {packet:02x?}");
-            true
-        })
+        let found = usual(link_type, packet, original).map(Decoded::Segment);
+        let most_usual = most_usual(link_type, packet, original).map(Decoded::Segment);
+        assert!(most_usual.is_none() || most_usual == found);
+        assert!(found.is_none() || found.as_ref() == Some(&expected), "{link_type:?} {original} {packet:02x?}");
+        found.is_some()
+    }
+
+    #[test]
+    fn ipv4_on_ethernet_is_most_usual() {
+        let kinds = packets().into_iter().map(|(link_type, packet)| most_usual(link_type, &packet, 0).is_some());
+        assert_eq!(kinds.collect::<Vec<_>>(), [true, false, false, false, false, false, false, false]);
     }
 
     #[test]
