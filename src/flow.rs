@@ -266,7 +266,7 @@ impl FlowKey {
 
     /// The same for the ends at two IPv4 addresses, in less time.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of_v4(source: [u8; 4], destination: [u8; 4], [from, to]: [u16; 2]) -> (Self, Direction) {
         // Address and port in one number, so that two numbers are sorted: the processor cannot guess their order, and a jump
         // would cost it more than all the rest.

@@ -5,6 +5,9 @@
 //! everything, and all stays in registers: less than half the instructions. Whatever is not as usual is left to the walk,
 //! damage too, so that this needs to know of nothing else. IPv4 on Ethernet is told apart once more, for the loop in which
 //! nothing but it should be inlined.
+//!
+//! By hand, because every packet goes through here: with the slices of etherparse, which allow for options, it takes 174
+//! instructions a packet instead of 152.
 
 use super::{Flags, LinkType, Segment};
 use crate::flow::{Direction, Endpoint, FlowKey};
