@@ -341,10 +341,12 @@ impl Scene<'_> {
         let most = chains.len() + room;
         let begins_here = whole.then_some(self.segment);
         let bytes = self.held.get((self.segment - self.start) as usize..).unwrap_or_default();
-        for (place, pair) in bytes.windows(2).enumerate() {
-            let (first, second) = (pair.first().copied().unwrap_or_default(), pair.get(1).copied().unwrap_or_default());
+        for (place, &[first, second]) in bytes.array_windows().enumerate() {
+            if !may_begin(first, self.extensions) {
+                continue;
+            }
             let role = if second & 0x80 == 0 { Role::Server } else { Role::Client };
-            if !may_begin(first, self.extensions) || sender.is_some_and(|sender| sender != role) {
+            if sender.is_some_and(|sender| sender != role) {
                 continue;
             }
             let offset = self.segment + place as u64;
@@ -408,6 +410,9 @@ impl Chain {
                         return false;
                     }
                     let rest = scene.bytes_from(self.next);
+                    if rest.len() >= MAX_HEADER && !may_go_on(rest, self.sender, scene.extensions) {
+                        return false;
+                    }
                     let Some(header) = Header::parse(rest) else { return is_plausible_start(rest, self.sender) };
                     if !is_believable(&header, self.sender, scene.extensions) || !self.begin_frame(&header) {
                         return false;
@@ -506,11 +511,41 @@ impl Chain {
 }
 
 /// Whether a frame's first byte may be this one.
+#[inline]
 fn may_begin(first: u8, extensions: Extensions) -> bool {
+    let usual = BEGINNINGS.get(usize::from(first)).copied().unwrap_or_default();
+    (usual || extensions.unknown) && may_begin_under(first, extensions)
+}
+
+/// The bytes that a frame may begin with under some extension that is known here. They are few, and every byte of what is
+/// searched is looked up.
+const BEGINNINGS: [bool; 256] = {
+    let mut beginnings = [false; 256];
+    let mut first = 0;
+    while first < beginnings.len() {
+        // Fits: there are 256.
+        let byte = first as u8;
+        beginnings[first] = is_known_and_whole(byte) && (byte >> 4 & 0b111) & !RSV1 == 0;
+        first += 1;
+    }
+    beginnings
+};
+
+const fn is_known_and_whole(first: u8) -> bool {
     let opcode = Opcode::from_bits(first);
-    let known = !matches!(opcode, Opcode::Reserved(_));
-    let whole = first & 0x80 != 0 || !opcode.is_control();
-    known && whole && (first >> 4 & 0b111) & !extensions.reserved_bits(opcode, false) == 0
+    !matches!(opcode, Opcode::Reserved(_)) && (first & 0x80 != 0 || !opcode.is_control())
+}
+
+fn may_begin_under(first: u8, extensions: Extensions) -> bool {
+    let reserved = extensions.reserved_bits(Opcode::from_bits(first), false);
+    is_known_and_whole(first) && (first >> 4 & 0b111) & !reserved == 0
+}
+
+/// Whether the first two bytes of `rest`, which holds a whole header, may be those of a frame. Mostly they may not, and then
+/// the rest of the header need not be read.
+fn may_go_on(rest: &[u8], sender: Role, extensions: Extensions) -> bool {
+    let Some(&[first, second]) = rest.first_chunk() else { return false };
+    may_begin(first, extensions) && (second & 0x80 != 0) == (sender == Role::Client)
 }
 
 /// Whether an incomplete header can go on to be a believable one.
@@ -592,6 +627,7 @@ fn unmasked(header: &Header, payload: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::websocket::Deflate;
 
     const PLAIN: Extensions = Extensions { deflate: None, unknown: false };
     const DEFLATE: Extensions = Extensions::ASSUMED;
@@ -615,6 +651,22 @@ mod tests {
 
     fn search(sender: Role) -> Search<u32> {
         Search::after_gap(sender, PLAIN, 0)
+    }
+
+    #[test]
+    fn beginnings_that_are_looked_up_are_all_that_there_are() {
+        let per_frame = Deflate { per_frame: true, ..Deflate::ASSUMED };
+        let deflate = [None, Some(Deflate::ASSUMED), Some(per_frame)];
+        for (deflate, unknown) in deflate.into_iter().flat_map(|deflate| [(deflate, false), (deflate, true)]) {
+            let extensions = Extensions { deflate, unknown };
+            for first in 0..=u8::MAX {
+                assert_eq!(
+                    may_begin(first, extensions),
+                    may_begin_under(first, extensions),
+                    "{first:#x} {extensions:?}"
+                );
+            }
+        }
     }
 
     #[test]

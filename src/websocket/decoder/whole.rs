@@ -15,7 +15,7 @@ impl<M: Copy> Decoder<M> {
     /// Reads the frame at the beginning of `bytes` if it is of the usual kind: how many bytes it has.
     #[inline]
     pub(super) fn read_whole_frame(&mut self, bytes: &[u8], mark: M, visitor: &mut impl Visitor<M>) -> Option<usize> {
-        if !self.is_at_ease() {
+        if !self.expects_message() {
             return None;
         }
         let header = Header::parse(bytes)?;
@@ -33,14 +33,23 @@ impl<M: Copy> Decoder<M> {
             (Opcode::Ping | Opcode::Pong, 0) if payload.len() <= LONGEST_CONTROL => {
                 self.whole_ping(header, mark, visitor);
             }
-            _ => return None,
+            (
+                Opcode::Text
+                | Opcode::Binary
+                | Opcode::Continuation
+                | Opcode::Close
+                | Opcode::Ping
+                | Opcode::Pong
+                | Opcode::Reserved(_),
+                _,
+            ) => return None,
         }
         Some(header.size + payload.len())
     }
 
     /// Whether a frame begins here, no message is open, and nothing that went before makes this frame special.
     #[inline]
-    fn is_at_ease(&self) -> bool {
+    fn expects_message(&self) -> bool {
         let special = self.closed | self.extensions.unknown | (self.unproved > 0);
         !special & self.is_at_frame() & self.message.is_none() & self.withheld.is_none()
     }
