@@ -1,10 +1,8 @@
 //! A part of a batch: its packets in, decoded by one thread; what they hold of TCP out, to each shard its own.
 
-use std::ops::Range;
-
 use crate::capture::{Batch, Packet};
 use crate::connection::Connection;
-use crate::flow::FlowKey;
+use crate::flow::{FlowKey, PacketId, Timestamp};
 use crate::limits;
 use crate::packet::{self, Datagram, Decoded, Fragment, Quoted, Segment};
 use crate::tcp::{Ahead, FlowTable};
@@ -24,9 +22,13 @@ pub(super) struct Piece {
     pub(super) undecoded: Vec<usize>,
 }
 
-/// Something of TCP and where it is. As small as can be, since each packet's is written by one stage and read by the next.
+/// Something of TCP and where it is. As small as can be, since each packet's is written by one stage and read by the next,
+/// maybe on another core; but beside it, that one needs nothing but bytes.
 struct Located {
+    /// A segment's payload lies in the bytes of the batch, not of the packet; or in those of a datagram.
     found: Found,
+    id: PacketId,
+    time: Timestamp,
     /// Which of its batch's packets it is; of one that came in fragments, the one that made it whole.
     packet: u32,
     /// Which of its piece's datagrams holds it, if it came in fragments; else [`NO_DATAGRAM`].
@@ -59,18 +61,21 @@ impl Piece {
         for (packet, captured) in (first..).zip(packets) {
             let bytes = batch.bytes_of(captured);
             match packet::most_usual(captured.link_type, bytes, captured.original) {
-                Some(segment) => self.push(segment.key, Found::Segment(segment), packet),
-                None => self.decoded(packet::any(captured.link_type, bytes, captured.original), packet),
+                Some(segment) => self.push_segment(segment, batch, captured, packet),
+                None => {
+                    let decoded = packet::any(captured.link_type, bytes, captured.original);
+                    self.push_decoded(decoded, batch, captured, packet);
+                }
             }
         }
     }
 
-    /// Adds what the batch's packet number `packet` is.
+    /// Adds what the packet `captured` is, the batch's packet number `packet`.
     #[inline(never)]
-    fn decoded(&mut self, decoded: Decoded, packet: usize) {
+    fn push_decoded(&mut self, decoded: Decoded, batch: &Batch, captured: &Packet, packet: usize) {
         match decoded {
-            Decoded::Segment(segment) => self.push(segment.key, Found::Segment(segment), packet),
-            Decoded::Quoted(quoted) => self.push(quoted.key, Found::Quoted(quoted), packet),
+            Decoded::Segment(segment) => self.push_segment(segment, batch, captured, packet),
+            Decoded::Quoted(quoted) => self.push(quoted.key, Found::Quoted(quoted), batch, captured, packet),
             Decoded::Fragment(fragment) => self.fragments.push((packet, fragment)),
             Decoded::Other => {}
             Decoded::Undecoded => self.undecoded.push(packet),
@@ -78,17 +83,25 @@ impl Piece {
     }
 
     #[inline(always)]
-    fn push(&mut self, key: FlowKey, found: Found, packet: usize) {
+    fn push_segment(&mut self, mut segment: Segment, batch: &Batch, captured: &Packet, packet: usize) {
+        segment.payload.start += captured.offset;
+        segment.payload.end += captured.offset;
+        self.push(segment.key, Found::Segment(segment), batch, captured, packet);
+    }
+
+    #[inline(always)]
+    fn push(&mut self, key: FlowKey, found: Found, batch: &Batch, captured: &Packet, packet: usize) {
+        let (id, time) = (batch.id_of(captured), captured.time);
         // A batch holds far fewer packets than that.
         let packet = packet as u32;
-        self.shard_of(&key).push(Located { found, packet, datagram: NO_DATAGRAM });
+        self.shard_of(&key).push(Located { found, id, time, packet, datagram: NO_DATAGRAM });
     }
 
     /// Adds what the batch's packet number `packet` made whole, in its place.
-    pub(super) fn datagram(&mut self, datagram: Datagram, packet: usize) {
+    pub(super) fn datagram(&mut self, datagram: Datagram, batch: &Batch, packet: usize) {
         match packet::decode_datagram(&datagram) {
-            Decoded::Segment(segment) => self.insert(segment.key, Found::Segment(segment), packet),
-            Decoded::Quoted(quoted) => self.insert(quoted.key, Found::Quoted(quoted), packet),
+            Decoded::Segment(segment) => self.insert(segment.key, Found::Segment(segment), batch, packet),
+            Decoded::Quoted(quoted) => self.insert(quoted.key, Found::Quoted(quoted), batch, packet),
             // Fragments within fragments are not followed.
             Decoded::Fragment(_) | Decoded::Other => {}
             Decoded::Undecoded => self.undecoded.push(packet),
@@ -97,11 +110,13 @@ impl Piece {
     }
 
     /// Adds what the next datagram holds, in the place of the batch's packet number `packet`.
-    fn insert(&mut self, key: FlowKey, found: Found, packet: usize) {
+    fn insert(&mut self, key: FlowKey, found: Found, batch: &Batch, packet: usize) {
+        let Some(captured) = batch.packets().get(packet) else { return };
+        let (id, time) = (batch.id_of(captured), captured.time);
         let (packet, datagram) = (packet as u32, self.datagrams.len() as u32);
         let shard = self.shard_of(&key);
         let place = shard.partition_point(|other| other.packet <= packet);
-        shard.insert(place, Located { found, packet, datagram });
+        shard.insert(place, Located { found, id, time, packet, datagram });
     }
 
     #[inline(always)]
@@ -129,11 +144,10 @@ impl Piece {
         batch: &Batch,
         filter: &Filter,
     ) {
-        let Some(packet) = batch.packets().get(located.packet as usize) else { return };
-        let (id, time) = (batch.id_of(packet), packet.time);
+        let (id, time) = (located.id, located.time);
         match &located.found {
             Found::Segment(segment) if filter.wants_segment(&segment.key, time) => {
-                table.segment(ahead, segment, self.tcp(segment, located.datagram, batch, packet), id, time);
+                table.segment(ahead, segment, self.tcp(segment, located.datagram, batch), id, time);
             }
             Found::Segment(segment) => table.leave_out(ahead, segment, id, time),
             Found::Quoted(quoted) => table.quoted(quoted, id, time),
@@ -142,12 +156,13 @@ impl Piece {
 
     /// The TCP header and the captured payload of `segment`.
     #[inline]
-    fn tcp<'a>(&'a self, segment: &Segment, datagram: u32, batch: &'a Batch, packet: &Packet) -> &'a [u8] {
-        let range = segment.payload.start.saturating_sub(u32::from(segment.header))..segment.payload.end;
-        match datagram {
-            NO_DATAGRAM => batch.part_of(packet, &range),
-            index => self.datagrams.get(index as usize).map_or(&[], |datagram| slice(&datagram.bytes, &range)),
-        }
+    fn tcp<'a>(&'a self, segment: &Segment, datagram: u32, batch: &'a Batch) -> &'a [u8] {
+        let bytes = match datagram {
+            NO_DATAGRAM => batch.bytes(),
+            index => self.datagrams.get(index as usize).map_or(&[][..], |datagram| &datagram.bytes),
+        };
+        let start = segment.payload.start.saturating_sub(u32::from(segment.header));
+        bytes.get(start as usize..segment.payload.end as usize).unwrap_or_default()
     }
 }
 
@@ -158,9 +173,4 @@ impl Located {
             Found::Quoted(_) => None,
         }
     }
-}
-
-/// The `range` of the `bytes` that it is in.
-fn slice<'a>(bytes: &'a [u8], range: &Range<u32>) -> &'a [u8] {
-    bytes.get(range.start as usize..range.end as usize).unwrap_or_default()
 }

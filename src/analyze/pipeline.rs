@@ -148,7 +148,7 @@ impl<'a> Pipeline<'a> {
                 let Some(captured) = work.batch.packets().get(packet) else { continue };
                 let payload = work.batch.part_of(captured, &fragment.payload);
                 if let Some(datagram) = self.fragments.add(&fragment, payload, captured.time) {
-                    piece.datagram(datagram, packet);
+                    piece.datagram(datagram, &work.batch, packet);
                 }
             }
         }
