@@ -114,6 +114,22 @@ pub(crate) struct Packet {
     link: u16,
 }
 
+impl Packet {
+    /// The same IPv4 packet on Ethernet in two fragments, the second one first. So many bytes behind its IP header, a multiple
+    /// of eight, are in the first one.
+    pub(crate) fn in_fragments(&self, first: usize) -> [Self; 2] {
+        let (head, payload) = self.bytes.split_at(34);
+        let part = |range: std::ops::Range<usize>, flags: u16| {
+            let mut bytes = [head, &payload[range.clone()]].concat();
+            bytes[16..18].copy_from_slice(&(20 + range.len() as u16).to_be_bytes());
+            bytes[18..20].copy_from_slice(&[0xab, 0xcd]);
+            bytes[20..22].copy_from_slice(&(flags | (range.start / 8) as u16).to_be_bytes());
+            Self { original: bytes.len() as u32, bytes, ..self.clone() }
+        };
+        [part(first..payload.len(), 0), part(0..first, 0x2000)]
+    }
+}
+
 /// What one end of a conversation knows.
 #[derive(Clone, Copy, Debug, Default)]
 struct End {

@@ -291,29 +291,14 @@ fn lengths_times_and_interfaces_are_those_of_the_captures() {
     assert_eq!(packets.iter().map(nanos).min(), Some(builder::NOON as u64));
 }
 
-/// The IPv4 packet in Ethernet in two fragments, the second one first.
-fn fragmented(packet: &builder::Packet) -> [builder::Packet; 2] {
-    let (head, payload) = packet.bytes.split_at(34);
-    let part = |range: std::ops::Range<usize>, flags: u16| {
-        let mut bytes = [head, &payload[range.clone()]].concat();
-        bytes[16..18].copy_from_slice(&(20 + range.len() as u16).to_be_bytes());
-        bytes[18..20].copy_from_slice(&[0xab, 0xcd]);
-        bytes[20..22].copy_from_slice(&(flags | (range.start / 8) as u16).to_be_bytes());
-        let mut part = packet.clone();
-        (part.original, part.bytes) = (bytes.len() as u32, bytes);
-        part
-    };
-    [part(24..payload.len(), 0), part(0..24, 0x2000)]
-}
-
 #[test]
 fn fragments_of_chosen_connections_are_kept() {
     let mut capture = three();
     let request = capture.packets.iter().position(|packet| packet.bytes.len() > 150).unwrap();
-    let parts = fragmented(&capture.packets[request]);
+    let parts = capture.packets[request].in_fragments(24);
     capture.packets.splice(request..=request, parts.clone());
     // Half of a packet that is never whole.
-    capture.packets.insert(0, fragmented(&three().packets[request])[0].clone());
+    capture.packets.insert(0, three().packets[request].in_fragments(24)[0].clone());
     capture.packets[0].bytes[18] = 1;
     let (_, packets) = read(&carved(&capture, &number(0)));
     let place = packets.iter().position(|packet| packet.bytes == parts[0].bytes).unwrap();

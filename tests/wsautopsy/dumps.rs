@@ -39,6 +39,30 @@ fn close_frame_behind_the_cut_is_not_claimed() {
     assert_eq!((closes(&found), found.verdict.close_code), (vec![], None));
 }
 
+#[test]
+fn fragments_are_cut_by_the_snap_length_like_whole_packets() {
+    let chat = Conversation::open().text(SERVER, &"much to tell ".repeat(90)).text(CLIENT, "more?").text(SERVER, "no");
+    let whole = Capture::of(chat.close(CLIENT, 4001, "bye").close(SERVER, 4001, "bye").fins(SERVER));
+    let large = whole.packets.iter().position(|packet| packet.bytes.len() > 1000).unwrap();
+    let expected = only(&whole);
+    for snap in [96, 200, 700, 1500] {
+        for (first, in_order) in [(480, true), (1000, false)] {
+            let mut parts = whole.packets[large].in_fragments(first);
+            if in_order {
+                parts.reverse();
+            }
+            let mut capture = whole.clone();
+            capture.packets.splice(large..=large, parts);
+            let found = only(&capture.cut(large + 1, snap).cut(large + 2, snap));
+            assert_eq!((found.messages, closes(&found)), (expected.messages, closes(&expected)));
+            // Of a first fragment that is cut, the second one's bytes have no place.
+            let frame = 4 + 90 * 13;
+            let behind_ip = if snap < 34 + first { snap - 34 } else { (first + snap - 34).min(20 + frame) };
+            assert_eq!(found.missed_bytes, (20 + frame - behind_ip) as u64, "{snap} {first}");
+        }
+    }
+}
+
 /// Replaces the payload of the packet with this number, and makes the length in its IP header 0, as offloading network
 /// cards do. `headers` are the bytes before the payload.
 fn enlarge(capture: &mut Capture, number: usize, length_at: usize, headers: usize, payload: &[u8]) {
