@@ -79,8 +79,7 @@ type Field<'a> = Column<EndpointCodeRow<'a>>;
 /// The columns in order.
 pub(super) fn columns<'a>() -> [Field<'a>; 8] {
     [
-        Field::text("server_ip", |row| Some(row.endpoint.server.ip().to_string().into()))
-            .means("Address of the server"),
+        Field::address("server_ip", |row| row.endpoint.server.ip()).means("Address of the server"),
         Field::code("server_port", |row| Some(row.endpoint.server.port())).means("Its TCP port"),
         Field::text("host", |row| row.endpoint.host.map(Into::into))
             .means("The `Host` field of the request; where TLS failed before it, the name in the TLS handshake")

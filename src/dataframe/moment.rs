@@ -1,17 +1,49 @@
 //! Moments as text, as CSV and JSON have them.
 
+use std::ops::Range;
+
 use crate::flow::Timestamp;
 
 /// A moment as `2026-01-31T12:00:00.123456789Z`.
 #[must_use]
 pub fn utc_text(time: Timestamp) -> String {
-    const SECOND: i64 = 1_000_000_000;
-    let seconds = time.as_nanos().div_euclid(SECOND);
-    let nanoseconds = time.as_nanos().rem_euclid(SECOND);
-    let (year, month, day) = date(seconds.div_euclid(86_400));
-    let second = seconds.rem_euclid(86_400);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanoseconds:09}Z")
+    UtcText::of(time).as_str().to_owned()
+}
+
+/// The text of a moment without an allocation: tables have a handful of moments in each row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UtcText([u8; 30]);
+
+impl UtcText {
+    pub(super) fn of(time: Timestamp) -> Self {
+        const SECOND: i64 = 1_000_000_000;
+        let seconds = time.as_nanos().div_euclid(SECOND);
+        let nanoseconds = time.as_nanos().rem_euclid(SECOND);
+        let (year, month, day) = date(seconds.div_euclid(86_400));
+        let second = seconds.rem_euclid(86_400);
+        let mut text = Self(*b"0000-00-00T00:00:00.000000000Z");
+        text.put(0..4, year);
+        text.put(5..7, month);
+        text.put(8..10, day);
+        text.put(11..13, second / 3600);
+        text.put(14..16, second / 60 % 60);
+        text.put(17..19, second % 60);
+        text.put(20..29, nanoseconds);
+        text
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        // Nothing but ASCII was put there.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// Writes `value`, which is not negative, with as many digits as `place` has. Years of a timestamp have four.
+    fn put(&mut self, place: Range<usize>, mut value: i64) {
+        for digit in self.0.iter_mut().take(place.end).skip(place.start).rev() {
+            *digit = b'0' + (value % 10) as u8;
+            value /= 10;
+        }
+    }
 }
 
 /// Year, month and day of the Gregorian calendar, `days` after 1970-01-01.

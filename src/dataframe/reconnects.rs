@@ -146,7 +146,7 @@ pub(super) fn columns<'a>() -> [Field<'a>; 7] {
             .means("The connection that closed: `connections.connection`"),
         Field::count("next_connection", |row| Some(row.next_connection))
             .means("The one that the same client established next: `connections.connection`"),
-        Field::text("client_ip", |row| Some(row.closed.client.ip().to_string().into()))
+        Field::address("client_ip", |row| row.closed.client.ip())
             .means("Address of the TCP connection's end that asked"),
         Field::text("host", |row| row.closed.request.host.as_deref().map(Cow::Borrowed))
             .means("The `Host` field of the request")
