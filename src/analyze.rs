@@ -12,15 +12,14 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use crate::capture::{Batch, CaptureFile, Captures, Input};
 use crate::cause;
-use crate::connection::{ConnectionRecord, TlsFailure};
+use crate::connection::TlsFailure;
 use crate::error::{Error, Result};
 use crate::flow::{PacketId, Timestamp};
 use crate::tls::Secrets;
 
+mod connections;
 mod filter;
 mod piece;
 mod pipeline;
@@ -28,8 +27,11 @@ mod pipeline;
 mod several_tests;
 mod tls_endpoints;
 
+use connections::Order;
 use pipeline::{Counts, Outcome, Pipeline};
+use tls_endpoints::Numbers;
 
+pub use connections::Connections;
 pub use filter::{Filter, Host};
 pub use tls_endpoints::WebSocketServer;
 
@@ -37,7 +39,7 @@ pub use tls_endpoints::WebSocketServer;
 #[derive(Debug, Default)]
 pub struct Analysis {
     /// Every WebSocket connection and attempt, in order of first packet: its index is `connection` in the tables.
-    pub connections: Vec<ConnectionRecord>,
+    pub connections: Connections,
     /// Every TLS handshake that failed, in order of packet, and which of [`Self::connections`] it was to be; `None` if its
     /// endpoint is not known to serve WebSockets.
     pub tls_failures: Vec<(Option<u64>, TlsFailure)>,
@@ -60,6 +62,8 @@ pub struct AnalysedCapture {
     pub file: CaptureFile,
     /// Packets whose headers could not be decoded down to TCP or to another known protocol.
     pub undecoded_packets: u64,
+    /// WebSocket connections and attempts that begin in this file.
+    pub connections: u64,
     /// Bytes of TCP payload that were on the wire and are not in the capture, of the WebSocket connections that begin in
     /// this file.
     pub missed_bytes: u64,
@@ -163,21 +167,17 @@ fn pass(
 
 /// All connections are known: in order, and each with what the others tell of it.
 fn analysis_of(files: Vec<CaptureFile>, outcome: Outcome, options: &Options) -> Analysis {
-    let Outcome { mut connections, mut tls_failures, counts, mut locked, secrets } = outcome;
+    let Outcome { connections: mut stores, mut tls_failures, counts, mut locked, secrets } = outcome;
     locked.sort_unstable();
     locked.dedup();
-    tls_endpoints::add_failed(&mut connections, &tls_failures, &options.websocket_servers);
-    connections.retain(|record| options.filter.wants_connection(record));
-    // Attempts that begin with the same packet are of one connection, and so in order already. Packets of one file
-    // have the order of the file, those of several files the order of time.
-    let by_time = files.len() > 1;
-    connections.par_sort_by_key(|record| (by_time.then_some(record.opened_at), record.first_packet));
-    cause::tell(&mut connections);
+    stores.push(tls_endpoints::failed(&stores, &tls_failures, &options.websocket_servers));
+    let order = if files.len() > 1 { Order::Time } else { Order::Packet };
+    let mut connections = Connections::gather(stores, order, |record| options.filter.wants_connection(record));
     tls_failures.sort_by_key(|failure| failure.packet);
-    let failed = tls_endpoints::connections(&tls_failures, &connections);
-    let captures = analysed_captures(files, counts, &connections);
+    let mut captures = analysed_captures(files, counts);
+    let failed = explain(&mut connections, &mut captures);
     Analysis {
-        tls_failures: failed.into_iter().zip(tls_failures).collect(),
+        tls_failures: tls_failures.into_iter().map(|failure| (failed.of(&failure), failure)).collect(),
         captures,
         connections,
         successors: None,
@@ -186,25 +186,33 @@ fn analysis_of(files: Vec<CaptureFile>, outcome: Outcome, options: &Options) -> 
     }
 }
 
-fn analysed_captures(
-    files: Vec<CaptureFile>,
-    mut counts: Vec<Counts>,
-    connections: &[ConnectionRecord],
-) -> Vec<AnalysedCapture> {
+/// Lets each connection have its cause, and counts what it adds to its capture: which are failed TLS handshakes.
+fn explain(connections: &mut Connections, captures: &mut [AnalysedCapture]) -> Numbers {
+    let mut gathering = cause::Gathering::default();
+    let mut failed = Numbers::default();
+    connections.for_each(|number, record| {
+        gathering.add(record);
+        failed.add(number, record);
+        if let Some(capture) = captures.get_mut(record.first_packet.file() as usize) {
+            capture.connections += 1;
+            capture.missed_bytes += record.missed_bytes;
+        }
+    });
+    let common = gathering.finish();
+    connections.alter(move |record| common.tell(record));
+    failed
+}
+
+fn analysed_captures(files: Vec<CaptureFile>, mut counts: Vec<Counts>) -> Vec<AnalysedCapture> {
     counts.resize_with(files.len(), Counts::default);
     let with_counts = files.into_iter().zip(counts).map(|(file, counts)| AnalysedCapture {
         file,
         undecoded_packets: counts.undecoded_packets,
+        connections: 0,
         missed_bytes: 0,
         conversations: counts.conversations,
     });
-    let mut captures: Vec<_> = with_counts.collect();
-    for record in connections {
-        if let Some(capture) = captures.get_mut(record.first_packet.file() as usize) {
-            capture.missed_bytes += record.missed_bytes;
-        }
-    }
-    captures
+    with_counts.collect()
 }
 
 #[cfg(test)]

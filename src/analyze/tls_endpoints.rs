@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use crate::close_code::CloseCode;
-use crate::connection::{CloseSource, ConnectionRecord, Handshake, TlsFailure};
+use crate::connection::{CloseSource, ConnectionRecord, Handshake, Store, TlsFailure};
 use crate::flow::{Endpoint, PacketId};
 
 /// A server of WebSockets that the user names.
@@ -36,14 +36,20 @@ impl WebSocketServer {
     }
 }
 
-/// Adds to `records` the connections of those `failures` that were to become WebSockets.
-pub(super) fn add_failed(records: &mut Vec<ConnectionRecord>, failures: &[TlsFailure], named: &[WebSocketServer]) {
-    let served = records.iter().filter(|record| record.handshake == Handshake::Complete);
-    let (mut endpoints, mut names) = (HashSet::new(), HashSet::new());
-    for record in served {
-        endpoints.insert(record.server);
-        names.extend(record.sni.as_deref().map(str::to_ascii_lowercase));
+/// The connections of those `failures` that were to become WebSockets; `stores` hold all others.
+pub(super) fn failed(stores: &[Store], failures: &[TlsFailure], named: &[WebSocketServer]) -> Store {
+    let mut failed = Store::default();
+    if failures.is_empty() {
+        return failed;
     }
+    let (mut endpoints, mut names) = (HashSet::new(), HashSet::new());
+    let mut serve = |record: &ConnectionRecord| {
+        if record.handshake == Handshake::Complete {
+            endpoints.insert(record.server);
+            names.extend(record.sni.as_deref().map(str::to_ascii_lowercase));
+        }
+    };
+    stores.iter().for_each(|store| store.for_each(&mut serve));
     let is_known = |record: &ConnectionRecord| {
         let sni = record.sni.as_deref();
         // One that asked for a WebSocket says so itself.
@@ -52,22 +58,28 @@ pub(super) fn add_failed(records: &mut Vec<ConnectionRecord>, failures: &[TlsFai
             || sni.is_some_and(|sni| names.contains(&sni.to_ascii_lowercase()))
             || named.iter().any(|server| server.is(record.server, sni))
     };
-    let known: Vec<_> = failures.iter().filter(|failure| is_known(&failure.record)).collect();
-    records.extend(known.into_iter().map(|failure| (*failure.record).clone()));
+    let known = failures.iter().filter(|failure| is_known(&failure.record));
+    known.for_each(|failure| failed.push((*failure.record).clone()));
+    failed
 }
 
-/// Which connection each of `failures` is, by its index in `records`.
-pub(super) fn connections(failures: &[TlsFailure], records: &[ConnectionRecord]) -> Vec<Option<u64>> {
-    let failed = |record: &ConnectionRecord| {
+/// Which connection, if any, is each of the failures: by first packet.
+#[derive(Debug, Default)]
+pub(super) struct Numbers(HashMap<PacketId, u64>);
+
+impl Numbers {
+    /// Takes in the connection of that number.
+    pub(super) fn add(&mut self, number: u64, record: &ConnectionRecord) {
         let code = record.verdict.close_code == Some(CloseCode::TLS_HANDSHAKE);
-        code && record.verdict.source == Some(CloseSource::Inferred)
-    };
-    let indices: HashMap<PacketId, u64> = (0..)
-        .zip(records)
-        .filter(|(_, record)| failed(record))
-        .map(|(index, record)| (record.first_packet, index))
-        .collect();
-    failures.iter().map(|failure| indices.get(&failure.record.first_packet).copied()).collect()
+        if code && record.verdict.source == Some(CloseSource::Inferred) {
+            self.0.insert(record.first_packet, number);
+        }
+    }
+
+    /// The number of the connection that `failure` was to be.
+    pub(super) fn of(&self, failure: &TlsFailure) -> Option<u64> {
+        self.0.get(&failure.record.first_packet).copied()
+    }
 }
 
 #[cfg(test)]

@@ -228,10 +228,11 @@ pub(crate) fn of(records: impl IntoIterator<Item = ConnectionRecord>) -> Analysi
             problems: Vec::new(),
         },
         undecoded_packets: 0,
+        connections: connections.len() as u64,
         missed_bytes: 0,
         conversations,
     }];
-    Analysis { connections, captures, ..Analysis::default() }
+    Analysis { connections: connections.into(), captures, ..Analysis::default() }
 }
 
 /// `record` as the connection `index` of the capture.

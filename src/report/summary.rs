@@ -1,11 +1,11 @@
 //! `summary.json`: what was run on what, what it found in total, and how fast it was.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::analyze::{AnalysedCapture, Analysis};
-use crate::cause;
 
 /// What the program knows of its own run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,10 +87,21 @@ pub fn summary(analysis: &Analysis, run: &Run) -> Value {
             "tls_not_decrypted": totals.locked_tls,
             "missed_bytes": totals.missed_bytes,
         },
-        "causes": cause::count(&analysis.connections),
+        "causes": causes(analysis),
         "elapsed_seconds": elapsed,
         "bytes_per_second": (elapsed > 0.0).then(|| totals.bytes as f64 / elapsed),
     })
+}
+
+/// How many connections closed with each cause.
+fn causes(analysis: &Analysis) -> BTreeMap<&'static str, u64> {
+    let mut counts = BTreeMap::new();
+    analysis.connections.for_each(|_, record| {
+        if let Some(cause) = record.cause {
+            *counts.entry(cause.kind.name()).or_default() += 1;
+        }
+    });
+    counts
 }
 
 fn input(capture: &AnalysedCapture) -> Value {
