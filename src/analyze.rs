@@ -10,11 +10,12 @@
 //! Captures may hold TLS secrets behind the packets that they open. Only then, and only if its inputs can be read again, is
 //! everything read a second time.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::capture::{Batch, CaptureFile, Captures, Input};
 use crate::cause;
-use crate::connection::TlsFailure;
+use crate::close_code::CloseCode;
+use crate::connection::{ConnectionRecord, TlsFailure};
 use crate::error::{Error, Result};
 use crate::flow::{PacketId, Timestamp};
 use crate::tls::Secrets;
@@ -29,7 +30,6 @@ mod tls_endpoints;
 
 use connections::Order;
 use pipeline::{Counts, Outcome, Pipeline};
-use tls_endpoints::Numbers;
 
 pub use connections::Connections;
 pub use filter::{Filter, Host};
@@ -45,9 +45,9 @@ pub struct Analysis {
     pub tls_failures: Vec<(Option<u64>, TlsFailure)>,
     /// Every capture file, in the order of analysis: its index is [`PacketId::file`].
     pub captures: Vec<AnalysedCapture>,
-    /// Which connection of a client followed which, with the milliseconds between, where that was settled before what tells
-    /// clients apart was taken out.
-    pub(crate) successors: Option<Vec<(u64, u64, f64)>>,
+    /// Which connection of a client followed which, after which close code, when, and after how many milliseconds, where
+    /// that was settled before what tells clients apart was taken out.
+    pub(crate) successors: Option<Vec<(u64, u64, CloseCode, Timestamp, f64)>>,
     /// TLS connections that could not be decrypted because their secrets are not known; a WebSocket in one is not in
     /// [`Self::connections`].
     pub locked_tls: u64,
@@ -172,12 +172,21 @@ fn analysis_of(files: Vec<CaptureFile>, outcome: Outcome, options: &Options) -> 
     locked.dedup();
     stores.push(tls_endpoints::failed(&stores, &tls_failures, &options.websocket_servers));
     let order = if files.len() > 1 { Order::Time } else { Order::Packet };
-    let mut connections = Connections::gather(stores, order, |record| options.filter.wants_connection(record));
+    let seen = Mutex::new(Seen { captures: analysed_captures(files, counts), common: cause::Gathering::default() });
+    let mut connections = Connections::gather(stores, order, |record| {
+        let wanted = options.filter.wants_connection(record);
+        if let Some(mut seen) = seen.lock().ok().filter(|_| wanted) {
+            seen.add(record);
+        }
+        wanted
+    });
+    let Seen { captures, common } = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let common = common.finish();
+    connections.alter(move |record| common.tell(record));
     tls_failures.sort_by_key(|failure| failure.packet);
-    let mut captures = analysed_captures(files, counts);
-    let failed = explain(&mut connections, &mut captures);
+    let failed = tls_endpoints::numbers(&tls_failures, &connections);
     Analysis {
-        tls_failures: tls_failures.into_iter().map(|failure| (failed.of(&failure), failure)).collect(),
+        tls_failures: failed.into_iter().zip(tls_failures).collect(),
         captures,
         connections,
         successors: None,
@@ -186,21 +195,20 @@ fn analysis_of(files: Vec<CaptureFile>, outcome: Outcome, options: &Options) -> 
     }
 }
 
-/// Lets each connection have its cause, and counts what it adds to its capture: which are failed TLS handshakes.
-fn explain(connections: &mut Connections, captures: &mut [AnalysedCapture]) -> Numbers {
-    let mut gathering = cause::Gathering::default();
-    let mut failed = Numbers::default();
-    connections.for_each(|number, record| {
-        gathering.add(record);
-        failed.add(number, record);
-        if let Some(capture) = captures.get_mut(record.first_packet.file() as usize) {
+/// What all connections together tell.
+struct Seen {
+    captures: Vec<AnalysedCapture>,
+    common: cause::Gathering,
+}
+
+impl Seen {
+    fn add(&mut self, record: &ConnectionRecord) {
+        self.common.add(record);
+        if let Some(capture) = self.captures.get_mut(record.first_packet.file() as usize) {
             capture.connections += 1;
             capture.missed_bytes += record.missed_bytes;
         }
-    });
-    let common = gathering.finish();
-    connections.alter(move |record| common.tell(record));
-    failed
+    }
 }
 
 fn analysed_captures(files: Vec<CaptureFile>, mut counts: Vec<Counts>) -> Vec<AnalysedCapture> {

@@ -12,7 +12,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
@@ -113,22 +113,52 @@ impl Connections {
         self.packed.as_ref().is_none_or(|packed| packed.unpacked.get().is_some())
     }
 
-    /// All of them in order, some thousands at a time.
-    pub fn chunks(&self) -> impl Iterator<Item = Cow<'_, [ConnectionRecord]>> {
-        let plain = self.plain.chunks(limits::CHUNK_RECORDS).map(Cow::Borrowed);
-        let packed = self.packed.iter();
-        plain.chain(packed.flat_map(|packed| packed.parts.iter().map(|part| Cow::Owned(packed.unpack(part)))))
+    /// All of them in order, some thousands at a time, each time with the number of the first.
+    pub fn chunks(&self) -> impl Iterator<Item = (u64, Cow<'_, [ConnectionRecord]>)> {
+        self.chunks_of(|_| true)
+    }
+
+    /// Those chunks of which `wants` says so by their numbers: others need not be unpacked.
+    pub fn chunks_of(
+        &self,
+        wants: impl Fn(Range<u64>) -> bool + Copy,
+    ) -> impl Iterator<Item = (u64, Cow<'_, [ConnectionRecord]>)> {
+        let plain = numbered(self.plain.chunks(limits::CHUNK_RECORDS), |chunk| chunk.len());
+        let plain = plain.filter(move |(numbers, _)| wants(numbers.clone()));
+        let plain = plain.map(|(numbers, chunk)| (numbers.start, Cow::Borrowed(chunk)));
+        let packed = self.packed.iter().flat_map(move |packed| {
+            let parts = numbered(packed.parts.iter(), |part| part.length);
+            let wanted = parts.filter(move |(numbers, _)| wants(numbers.clone()));
+            wanted.map(|(numbers, part)| (numbers.start, Cow::Owned(packed.unpack(part))))
+        });
+        plain.chain(packed)
     }
 
     /// Shows `take` each connection with its number, in order.
     pub fn for_each(&self, mut take: impl FnMut(u64, &ConnectionRecord)) {
-        let mut number = 0;
-        for chunk in self.chunks() {
-            for record in chunk.iter() {
-                take(number, record);
-                number += 1;
-            }
+        for (first, chunk) in self.chunks() {
+            (first..).zip(chunk.iter()).for_each(|(number, record)| take(number, record));
         }
+    }
+}
+
+/// Each of `chunks` with the numbers of what is in it.
+fn numbered<T>(chunks: impl Iterator<Item = T>, length: impl Fn(&T) -> usize) -> impl Iterator<Item = (Range<u64>, T)> {
+    chunks.scan(0, move |next, chunk| {
+        let first = *next;
+        *next += length(&chunk) as u64;
+        Some((first..*next, chunk))
+    })
+}
+
+#[cfg(test)]
+impl Connections {
+    /// These, which are in order, packed although they are few.
+    pub(crate) fn packed(records: &[ConnectionRecord]) -> Self {
+        let mut store = Store::default();
+        records.iter().for_each(|record| store.push(record.clone()));
+        store.pack();
+        Self::gather(vec![store], Order::Packet, |_| true)
     }
 }
 
@@ -246,3 +276,101 @@ impl fmt::Debug for Connections {
 
 /// Parts of very many connections. Each shard packs its own of each part, and a few pack badly.
 const PARTS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dataframe::sample::ConnectionBuilder;
+
+    /// Connections, of which the number is in the client's port, by first packet and time.
+    fn record(number: u16, file: u32, packet: u64, second: i64) -> ConnectionRecord {
+        let mut record = ConnectionBuilder::new().build();
+        record.first_packet = PacketId::new(file, packet);
+        record.opened_at = Timestamp::from_nanos(second * 1_000_000_000);
+        record.client = crate::flow::Endpoint::from_v4([10, 0, 0, 1], number);
+        record
+    }
+
+    fn number(record: &ConnectionRecord) -> u16 {
+        record.client.port()
+    }
+
+    /// The records in stores, of which the first is full enough to be packed if so many wait at most.
+    fn stores(records: &[ConnectionRecord], packed: bool) -> Vec<Store> {
+        let mut stores = vec![Store::default(), Store::default(), Store::default()];
+        for record in records {
+            // Those of one TCP connection are of one shard.
+            let shard = record.first_packet.number() as usize % stores.len();
+            stores[shard].push(record.clone());
+            if packed && stores[shard].len() % 50 == 1 {
+                stores[shard].pack();
+            }
+        }
+        stores
+    }
+
+    fn gathered(records: &[ConnectionRecord], packed: bool, order: Order) -> Connections {
+        let mut connections = Connections::gather(stores(records, packed), order, |record| number(record) % 7 != 3);
+        connections.alter(|record| record.missed_bytes += u64::from(number(record)));
+        connections
+    }
+
+    #[test]
+    fn packed_connections_are_those_that_were_not_packed() {
+        let total = 2 * limits::CHUNK_RECORDS as u64 + 1000;
+        let records: Vec<_> = (0..total)
+            .map(|index| {
+                let shuffled = index * 7919 % total;
+                record(index as u16, (shuffled % 3) as u32, shuffled / 2, 1000 - (shuffled / 5) as i64)
+            })
+            .collect();
+        for order in [Order::Packet, Order::Time] {
+            let (plain, packed) = (gathered(&records, false, order), gathered(&records, true, order));
+            assert!(packed.packed.is_some() && !packed.are_unpacked());
+            assert_eq!(packed.len(), plain.len());
+            let told = |connections: &Connections| {
+                let mut told = Vec::new();
+                connections.for_each(|index, record| told.push((index, number(record), record.missed_bytes)));
+                told
+            };
+            let expected = told(&plain);
+            assert!(told(&packed) == expected);
+            assert!(packed.chunks().count() > 2 && !packed.are_unpacked());
+            let some = packed.chunks_of(|numbers| numbers.contains(&5000)).map(|(first, chunk)| (first, chunk.len()));
+            let some: Vec<_> = some.collect();
+            let [(first, length)] = some[..] else { panic!("{some:?}") };
+            assert!((first..first + length as u64).contains(&5000));
+            assert!(packed.iter().map(number).eq(plain.iter().map(number)));
+            assert!(packed.are_unpacked());
+            assert!(
+                packed.into_iter().map(|record| number(&record)).eq(plain.into_iter().map(|record| number(&record)))
+            );
+        }
+    }
+
+    #[test]
+    fn changing_one_unpacks_all() {
+        let records: Vec<_> = (0..100).map(|index| record(index, 0, u64::from(index), 0)).collect();
+        let mut packed = gathered(&records, true, Order::Packet);
+        packed[2].complete = false;
+        assert!(packed.are_unpacked());
+        assert_eq!(packed.iter().filter(|record| !record.complete).count(), 1);
+        packed.alter(|record| record.complete = false);
+        assert!(packed.iter().all(|record| !record.complete));
+    }
+
+    proptest! {
+        #[test]
+        fn order_is_by_place_and_stable(places in proptest::collection::vec((0..2_u32, 0..40_u64, 0..3_i64), 0..200)) {
+            let records: Vec<_> = (0..).zip(&places).map(|(index, place)| record(index, place.0, place.1, place.2)).collect();
+            for order in [Order::Packet, Order::Time] {
+                let mut expected: Vec<_> = records.iter().filter(|record| number(record) % 7 != 3).collect();
+                expected.sort_by_key(|record| (order.key(Place::of(record)), record.first_packet.number() % 3));
+                let packed = gathered(&records, true, order);
+                prop_assert!(packed.iter().map(number).eq(expected.into_iter().map(number)));
+            }
+        }
+    }
+}

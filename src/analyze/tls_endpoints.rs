@@ -10,6 +10,8 @@ use crate::close_code::CloseCode;
 use crate::connection::{CloseSource, ConnectionRecord, Handshake, Store, TlsFailure};
 use crate::flow::{Endpoint, PacketId};
 
+use super::connections::Connections;
+
 /// A server of WebSockets that the user names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebSocketServer {
@@ -63,23 +65,22 @@ pub(super) fn failed(stores: &[Store], failures: &[TlsFailure], named: &[WebSock
     failed
 }
 
-/// Which connection, if any, is each of the failures: by first packet.
-#[derive(Debug, Default)]
-pub(super) struct Numbers(HashMap<PacketId, u64>);
-
-impl Numbers {
-    /// Takes in the connection of that number.
-    pub(super) fn add(&mut self, number: u64, record: &ConnectionRecord) {
+/// Which connection each of `failures` is, by its number in `connections`.
+pub(super) fn numbers(failures: &[TlsFailure], connections: &Connections) -> Vec<Option<u64>> {
+    if failures.is_empty() {
+        return Vec::new();
+    }
+    let failed = |record: &ConnectionRecord| {
         let code = record.verdict.close_code == Some(CloseCode::TLS_HANDSHAKE);
-        if code && record.verdict.source == Some(CloseSource::Inferred) {
-            self.0.insert(record.first_packet, number);
+        code && record.verdict.source == Some(CloseSource::Inferred)
+    };
+    let mut numbers = HashMap::<PacketId, u64>::new();
+    connections.for_each(|number, record| {
+        if failed(record) {
+            numbers.insert(record.first_packet, number);
         }
-    }
-
-    /// The number of the connection that `failure` was to be.
-    pub(super) fn of(&self, failure: &TlsFailure) -> Option<u64> {
-        self.0.get(&failure.record.first_packet).copied()
-    }
+    });
+    failures.iter().map(|failure| numbers.get(&failure.record.first_packet).copied()).collect()
 }
 
 #[cfg(test)]

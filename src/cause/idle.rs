@@ -85,6 +85,8 @@ impl Silences {
     }
 
     pub(super) fn ages(mut self, services: &Services) -> Ages {
+        // They may come in any order, and those of the same age must always be in the same.
+        self.silents.sort_unstable_by_key(|silent| (silent.opened_at, silent.first_packet));
         self.ends.sort_by(|one, other| one.ended.total_cmp(&other.ended));
         let mut groups = BTreeMap::<(Endpoint, bool), Vec<&Silent>>::new();
         for silent in &self.silents {

@@ -1,7 +1,7 @@
 //! Why connections closed: told when all of them are known, because they explain each other.
 //!
-//! In come records with what each end did, twice: all of them for what they have in common, which is little beside them,
-//! and then each, in any order, for its [`Cause`], where the capture shows it. A cause is claimed on evidence only, and never
+//! In come records with what each end did, twice, in any order: all of them for what they have in common, which is little
+//! beside them, and then each for its [`Cause`], where the capture shows it. A cause is claimed on evidence only, and never
 //! where a hole in the capture could overturn it.
 //!
 //! ```text
@@ -46,7 +46,7 @@ pub struct Gathering {
 }
 
 impl Gathering {
-    /// Takes in a connection, which has its evidence; to be done in order of first packet.
+    /// Takes in a connection, which has its evidence. In which order does not matter.
     pub fn add(&mut self, record: &ConnectionRecord) {
         let service = self.services.add(record);
         self.moments.add(record);

@@ -2,8 +2,8 @@
 //!
 //! In come records as connections end; out they come again in the same order, a block at a time. The newest ones stay as
 //! they are, so that a capture of few connections packs nothing. A full block is encoded, field by field over all its
-//! records, and compressed: a hundred bytes a record, evidence and texts included, of which a block keeps beside it no more
-//! than what order needs.
+//! records, and compressed: 100 to 150 bytes a record, evidence and texts included, beside which 16 tell its place. LZ4 takes a
+//! third of the time of zstd's fastest level, which leaves a twelfth less.
 
 use std::borrow::Cow;
 
@@ -119,11 +119,12 @@ impl Block {
     fn of(records: &[ConnectionRecord]) -> Self {
         let bytes = bitcode::encode(records);
         let length = bytes.len();
-        let compressed = zstd::bulk::compress(&bytes, LEVEL).ok().filter(|compressed| compressed.len() < length);
+        let compressed = lz4_flex::block::compress(&bytes);
+        let is_shorter = compressed.len() < length;
         let causes = (0..).zip(records).filter_map(|(index, record)| Some((index, record.cause?)));
         let texts = records.iter().flat_map(|record| &record.invalid_utf8);
         Self {
-            packed: compressed.unwrap_or(bytes).into(),
+            packed: if is_shorter { compressed } else { bytes }.into(),
             length,
             causes: causes.collect(),
             likely_causes: texts.map(|text| text.likely_cause).collect(),
@@ -139,7 +140,9 @@ impl Block {
     pub fn unpack(&self) -> Vec<ConnectionRecord> {
         let bytes = match self.packed.len() == self.length {
             true => Cow::Borrowed(&*self.packed),
-            false => Cow::Owned(zstd::bulk::decompress(&self.packed, self.length).expect("this process has packed it")),
+            false => {
+                Cow::Owned(lz4_flex::block::decompress(&self.packed, self.length).expect("this process has packed it"))
+            }
         };
         let mut records: Vec<ConnectionRecord> = bitcode::decode(&bytes).expect("this process has packed it");
         for (index, cause) in &self.causes {
@@ -155,5 +158,70 @@ impl Block {
     }
 }
 
-/// How hard zstd tries. The fastest level leaves a quarter to a third of the bytes, level 3 three percent less.
-const LEVEL: i32 = 1;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::{Activity, CauseKind};
+    use crate::dataframe::sample::ConnectionBuilder;
+    use crate::flow::Role;
+    use crate::tcp::Arrival;
+
+    /// A connection of every sort, with evidence.
+    fn records() -> Vec<ConnectionRecord> {
+        let mut records: Vec<_> = crate::dataframe::sample::analysis().connections.into_iter().collect();
+        for (number, record) in (1..).zip(&mut records) {
+            let at = Arrival { packet: PacketId::new(7, number), time: record.opened_at, acknowledged: Some(number) };
+            let mut activity = Activity::default();
+            activity.bytes(Role::Client, at.time);
+            activity.data_frame(Role::Client, number, &at, (true, true, 1 << number));
+            activity.ping(Role::Server, &at);
+            record.activity = Some(Box::new(activity));
+        }
+        let mut odd = ConnectionBuilder::new().invalid_text().invalid_text().build();
+        odd.invalid_utf8[1].likely_cause = Some(LikelyCause::SPLIT_CHARACTER);
+        odd.cause = Some(Cause { kind: CauseKind::TlsHandshake("unknown-ca"), packet: PacketId::new(0, 3) });
+        records.push(odd);
+        records
+    }
+
+    #[test]
+    fn what_is_packed_comes_out_as_it_was() {
+        let records = records();
+        let block = Block::of(&records);
+        assert_eq!(format!("{:?}", block.unpack()), format!("{records:?}"));
+        assert!(Block::of(&[]).unpack().is_empty());
+    }
+
+    #[test]
+    fn records_come_out_in_the_order_in_which_they_came() {
+        let mut store = Store::default();
+        let sorts = records();
+        let added: Vec<_> = sorts.iter().cycle().take(2 * limits::PLAIN_RECORDS + 3).cloned().collect();
+        added.iter().cloned().for_each(|record| store.push(record));
+        assert!(store.is_packed());
+        assert_eq!(store.len(), added.len());
+        let places: Vec<_> = added.iter().map(Place::of).collect();
+        assert_eq!(store.places().collect::<Vec<_>>(), places);
+        let mut seen = Vec::new();
+        store.for_each(|record| seen.push(format!("{record:?}")));
+        let expected: Vec<_> = added.iter().map(|record| format!("{record:?}")).collect();
+        assert!(seen == expected);
+        assert!(store.into_blocks().flatten().map(|record| format!("{record:?}")).eq(expected));
+    }
+
+    #[test]
+    fn few_records_are_not_packed() {
+        let mut store = Store::default();
+        records().into_iter().for_each(|record| store.push(record));
+        assert!(!store.is_packed() && !store.is_empty());
+    }
+
+    #[test]
+    fn a_packed_record_costs_little() {
+        let mut store = Store::default();
+        let record = &records()[0];
+        (0..=limits::PLAIN_RECORDS).for_each(|_| store.push(record.clone()));
+        let bytes = store.blocks[0].packed.len() + limits::PLAIN_RECORDS * size_of::<Place>();
+        assert!(bytes <= 200 * limits::PLAIN_RECORDS, "{bytes}");
+    }
+}

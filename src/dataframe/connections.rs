@@ -9,10 +9,9 @@ use super::schema::{self, Column};
 use crate::analyze::Analysis;
 use crate::connection::{CloseSource, ConnectionRecord};
 
-/// The table of `analysis`.
-pub(super) fn table(analysis: &Analysis) -> PolarsResult<DataFrame> {
-    let rows: Vec<_> =
-        (0..).zip(&analysis.connections).map(|(number, record)| Row { analysis, number, record }).collect();
+/// The table of the connections of `chunk`, of which the first has the number `first`.
+pub(super) fn table(analysis: &Analysis, chunk: &[ConnectionRecord], first: u64) -> PolarsResult<DataFrame> {
+    let rows: Vec<_> = (first..).zip(chunk).map(|(number, record)| Row { analysis, number, record }).collect();
     schema::frame(&columns(), &rows)
 }
 

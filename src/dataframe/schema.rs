@@ -191,20 +191,25 @@ impl<R> Column<R> {
     }
 }
 
-/// A column of addresses as text. Those of IPv4, of which tables are full, are written digit by digit.
+/// A column of addresses as text.
 fn addresses(name: PlSmallStr, addresses: impl ExactSizeIterator<Item = IpAddr>) -> Series {
     let mut cells = StringChunkedBuilder::new(name, addresses.len());
     let mut text = String::new();
     for address in addresses {
         text.clear();
-        match address {
-            IpAddr::V4(v4) => push_v4(&mut text, v4),
-            // Writing to a String cannot fail.
-            IpAddr::V6(v6) => drop(write!(text, "{v6}")),
-        }
+        push_address(&mut text, address);
         cells.append_value(text.as_str());
     }
     cells.finish().into_column()
+}
+
+/// Appends `address`. Those of IPv4, of which tables are full, are written digit by digit.
+pub(super) fn push_address(text: &mut String, address: IpAddr) {
+    match address {
+        IpAddr::V4(v4) => push_v4(text, v4),
+        // Writing to a String cannot fail.
+        IpAddr::V6(v6) => drop(write!(text, "{v6}")),
+    }
 }
 
 fn push_v4(text: &mut String, address: Ipv4Addr) {
