@@ -45,14 +45,28 @@ pub struct Analysis {
     pub tls_failures: Vec<(Option<u64>, TlsFailure)>,
     /// Every capture file, in the order of analysis: its index is [`PacketId::file`].
     pub captures: Vec<AnalysedCapture>,
-    /// Which connection of a client followed which, after which close code, when, and after how many milliseconds, where
-    /// that was settled before what tells clients apart was taken out.
-    pub(crate) successors: Option<Vec<(u64, u64, CloseCode, Timestamp, f64)>>,
+    /// The clients that came back, where that was settled before what tells clients apart was taken out.
+    pub(crate) successors: Option<Vec<Reconnect>>,
     /// TLS connections that could not be decrypted because their secrets are not known; a WebSocket in one is not in
     /// [`Self::connections`].
     pub locked_tls: u64,
     /// The TLS secrets that were known, of the options and of the captures; not to be shown.
     pub(crate) secrets: Arc<Secrets>,
+}
+
+/// A client that came back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reconnect {
+    /// The number of the connection that closed.
+    pub connection: u64,
+    /// The number of the one that its client established next.
+    pub next_connection: u64,
+    /// The close code of the one that closed.
+    pub code: CloseCode,
+    /// When the first packet of the next one was captured.
+    pub back_at: Timestamp,
+    /// Milliseconds from the close to that.
+    pub delay_ms: f64,
 }
 
 /// A capture file and what the analysis adds to it.

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use polars::io::{ipc, parquet};
 use polars::prelude::{
     Column, CompatLevel, CsvWriter, DataFrame, DataType, IntoColumn, IpcWriter, JsonFormat, JsonWriter, ParquetWriter,
-    PolarsError, PolarsResult, Schema, SerWriter, StringChunkedBuilder,
+    PolarsError, PolarsResult, QuoteStyle, Schema, SerWriter, StringChunkedBuilder,
 };
 
-use super::escape::{escape, stays};
+use super::escape::{csv_cell, is_csv_cell};
 use super::moment::UtcText;
 use crate::flow::Timestamp;
 
@@ -129,7 +129,11 @@ impl<W: Write> Encoder<W> {
 
     fn write(&mut self, frame: &DataFrame) -> PolarsResult<()> {
         match self {
-            Self::Csv(out) => CsvWriter::new(out).include_header(false).finish(&mut with_columns(frame, csv_cells)?),
+            Self::Csv(out) => {
+                // Cells come with their quotes: Polars looks through each text three times to see whether it needs any.
+                let writer = CsvWriter::new(out).include_header(false).with_quote_style(QuoteStyle::Never);
+                { writer }.finish(&mut with_columns(frame, csv_cells)?)
+            }
             Self::Parquet(writer) => writer.write_batch(frame),
             Self::Json(out, has_rows) => {
                 let mut rows = Vec::new();
@@ -200,7 +204,7 @@ impl<W: Write> Write for Witness<W> {
 /// A column as CSV has it.
 fn csv_cells(column: &Column) -> PolarsResult<Column> {
     match column.dtype() {
-        DataType::String => escaped(column),
+        DataType::String => csv_texts(column),
         _ => times_as_text(column),
     }
 }
@@ -214,15 +218,20 @@ fn with_columns(frame: &DataFrame, make: impl Fn(&Column) -> PolarsResult<Column
     DataFrame::new(frame.height(), frame.columns().iter().map(make).collect::<PolarsResult<_>>()?)
 }
 
-/// A column of text with every cell escaped: the same column, where no cell needs it.
-fn escaped(column: &Column) -> PolarsResult<Column> {
-    let cells = column.str()?;
-    if cells.iter().flatten().all(stays) {
+/// A column of text with every cell as CSV has it: the same column, where no cell needs a change.
+fn csv_texts(column: &Column) -> PolarsResult<Column> {
+    let texts = column.str()?;
+    if texts.iter().flatten().all(is_csv_cell) {
         return Ok(column.clone());
     }
-    let mut escaped = StringChunkedBuilder::new(column.name().clone(), column.len());
-    cells.iter().for_each(|cell| escaped.append_option(cell.map(escape)));
-    Ok(escaped.finish().into_column())
+    let mut cells = StringChunkedBuilder::new(column.name().clone(), column.len());
+    for text in texts.iter() {
+        match text.filter(|text| !is_csv_cell(text)).map(csv_cell) {
+            Some(changed) => cells.append_value(changed),
+            None => cells.append_option(text),
+        }
+    }
+    Ok(cells.finish().into_column())
 }
 
 /// A column of times as text, and any other column as it is.
@@ -231,9 +240,13 @@ fn times_as_text(column: &Column) -> PolarsResult<Column> {
         return Ok(column.clone());
     }
     let mut texts = StringChunkedBuilder::new(column.name().clone(), column.len());
+    let mut text = UtcText::default();
     for nanoseconds in column.datetime()?.physical().iter() {
         match nanoseconds {
-            Some(nanoseconds) => texts.append_value(UtcText::of(Timestamp::from_nanos(nanoseconds)).as_str()),
+            Some(nanoseconds) => {
+                text.set(Timestamp::from_nanos(nanoseconds));
+                texts.append_value(text.as_str());
+            }
             None => texts.append_null(),
         }
     }
@@ -248,7 +261,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::dataframe::{TableName, TableOptions, Tables, sample, unescape};
+    use crate::dataframe::{TableName, TableOptions, Tables, escape, sample, unescape};
     use crate::flow::Role;
 
     fn tables() -> Tables {
@@ -285,6 +298,18 @@ mod tests {
         assert!(lines[2].ends_with(",reply,1000,Normal Closure,standard,\"\",true,2"), "{}", lines[2]);
         assert!(lines[4].ends_with(",first,,,,,true,0"), "{}", lines[4]);
         assert_eq!(unescape("\\u{3d}bad\\\\xff").unwrap(), "=bad\\xff");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn quotes_are_where_polars_sets_them(texts in proptest::collection::vec(proptest::option::of("[a,\"\\\\=\n é]{0,4}"), 1..8)) {
+            let ours = DataFrame::new(texts.len(), vec![Column::new("text".into(), &texts)]).unwrap();
+            let escaped: Vec<_> = texts.iter().map(|text| text.as_deref().map(escape)).collect();
+            let mut theirs = DataFrame::new(texts.len(), vec![Column::new("text".into(), &escaped)]).unwrap();
+            let mut expected = Vec::new();
+            CsvWriter::new(&mut expected).finish(&mut theirs).unwrap();
+            proptest::prop_assert_eq!(text(&ours, Format::Csv), String::from_utf8(expected).unwrap());
+        }
     }
 
     #[test]

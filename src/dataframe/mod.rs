@@ -39,7 +39,7 @@ pub use encode::Format;
 pub use escape::{escape, printable, unescape, wire_text};
 pub use moment::utc_text;
 pub use parts::{Output, write_tables};
-pub use reconnects::{Clients, Reconnect, reconnects, settle_reconnects};
+pub use reconnects::{Clients, reconnects, settle_reconnects};
 pub use schema::{ColumnSchema, ValueType, schema_markdown, table_markdown};
 
 /// A table of the contract.

@@ -17,25 +17,10 @@ use foldhash::fast::RandomState;
 use polars::prelude::{DataFrame, PolarsResult};
 
 use super::schema::{self, Column};
-use crate::analyze::Analysis;
+use crate::analyze::{Analysis, Reconnect};
 use crate::close_code::CloseCode;
 use crate::connection::{ConnectionRecord, Position};
 use crate::flow::Timestamp;
-
-/// A client that came back.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reconnect {
-    /// The number of the connection that closed.
-    pub connection: u64,
-    /// The number of the one that its client established next.
-    pub next_connection: u64,
-    /// The close code of the one that closed.
-    pub code: CloseCode,
-    /// When the first packet of the next one was captured.
-    pub back_at: Timestamp,
-    /// Milliseconds from the close to that.
-    pub delay_ms: f64,
-}
 
 /// The clients that came back, in order of the connections that closed.
 #[must_use]
@@ -49,10 +34,7 @@ pub fn reconnects(analysis: &Analysis) -> Vec<Reconnect> {
 
 /// Settles which connections followed which, before what tells clients apart is redacted.
 pub fn settle_reconnects(analysis: &mut Analysis) {
-    let found = reconnects(analysis);
-    let successors =
-        found.iter().map(|found| (found.connection, found.next_connection, found.code, found.back_at, found.delay_ms));
-    analysis.successors = Some(successors.collect());
+    analysis.successors = Some(reconnects(analysis));
 }
 
 /// When a connection was closed: at its first Close frame, after which its client may come back, or without one at the
@@ -112,7 +94,7 @@ impl Clients {
     #[must_use]
     pub fn reconnects(mut self, analysis: &Analysis) -> Vec<Reconnect> {
         if let Some(settled) = &analysis.successors {
-            return settled.iter().copied().map(settled_one).collect();
+            return settled.clone();
         }
         let mut found = Vec::new();
         self.visits.sort_unstable_by_key(|visit| (visit.client, visit.number));
@@ -127,12 +109,6 @@ impl Clients {
         found.sort_unstable_by_key(|reconnect| reconnect.connection);
         found
     }
-}
-
-fn settled_one(
-    (connection, next_connection, code, back_at, delay_ms): (u64, u64, CloseCode, Timestamp, f64),
-) -> Reconnect {
-    Reconnect { connection, next_connection, code, back_at, delay_ms }
 }
 
 fn without_query(target: &str) -> &str {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Style, clock, is_ordinary};
-use crate::analyze::Analysis;
+use crate::analyze::{Analysis, Reconnect};
 use crate::close_code::CloseCode;
 use crate::connection::{ClosedBy, ConnectionRecord};
-use crate::dataframe::{Clients, Reconnect};
+use crate::dataframe::Clients;
 use crate::flow::{Role, Timestamp};
 use crate::report::figures::{count, counted, fit, millis};
 
