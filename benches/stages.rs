@@ -1,7 +1,8 @@
-//! Each stage of the analysis alone, on one thread: capture, packet, tcp, and of WebSocket its parts.
+//! Each stage of the analysis alone, on one thread: capture, packet, tcp, of WebSocket its parts, and tables; Polars may use
+//! more for those.
 //!
 //! Stages that read packets run on a capture of small messages, which has the most of them for its size. Bytes per second
-//! are those of the capture file, for the parts of WebSocket those of the stream or text.
+//! are those of the capture file, for the parts of WebSocket those of the stream or text, for tables those of the tables.
 
 mod generate;
 
@@ -12,7 +13,9 @@ use divan::counter::{BytesCount, ItemsCount};
 use flate2::{Compress, Compression, FlushCompress};
 use generate::websocket::Frames;
 use generate::{Content, Kind, Plan, Random, Truth};
+use wsautopsy::analyze::{Analysis, Options, analyze};
 use wsautopsy::capture::{Batch, Captures, Input, Packet};
+use wsautopsy::dataframe::{Format, Output, TableName, TableOptions, write_tables};
 use wsautopsy::flow::{Direction, PacketId, Role, Timestamp};
 use wsautopsy::limits;
 use wsautopsy::packet::{self, Decoded, Segment};
@@ -198,6 +201,36 @@ fn inflate(bencher: Bencher, length: usize) {
         stream.chunks(1448).for_each(|segment| decoder.feed(segment, MARK, &mut seen));
         assert_eq!(seen, Seen { messages: MESSAGES as u64, others: 0 });
     });
+}
+
+/// Connections to the bytes of every table.
+#[divan::bench(args = ["csv", "parquet"], sample_count = 20, sample_size = 1)]
+fn tables(bencher: Bencher, format: &str) {
+    static ANALYSIS: LazyLock<Analysis> = LazyLock::new(|| {
+        let input = Input::reader("generated", Box::new(CAPTURE.0.as_slice()));
+        analyze(vec![input], &Options { threads: 1, ..Options::default() }, &mut |_| ()).expect("threads start")
+    });
+    let format = Format::parse(format).expect("there is such a format");
+    let files = || {
+        let mut files = TableName::ALL.map(|table| (table, Vec::new()));
+        let outputs = files.iter_mut().map(|(table, out)| {
+            let path = table.name().into();
+            Output { table: *table, format, out, path }
+        });
+        write_tables(&ANALYSIS, &TableOptions::default(), outputs.collect(), &mut |_| ())
+            .expect("memory takes every byte");
+        files
+    };
+    let expected = files();
+    let bytes: usize = expected.iter().map(|(_, bytes)| bytes.len()).sum();
+    if format == Format::Csv {
+        let lines = expected[0].1.iter().filter(|byte| **byte == b'\n').count() as u64;
+        assert_eq!(lines, CAPTURE.1.connections + 1);
+    }
+    bencher
+        .counter(BytesCount::new(bytes))
+        .counter(ItemsCount::new(CAPTURE.1.connections))
+        .bench_local(|| assert!(files() == expected));
 }
 
 /// Decodes a stream of messages that `put` makes.

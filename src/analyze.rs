@@ -10,17 +10,17 @@
 //! Captures may hold TLS secrets behind the packets that they open. Only then, and only if its inputs can be read again, is
 //! everything read a second time.
 
-use std::sync::Arc;
-
-use rayon::prelude::*;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::capture::{CaptureFile, Captures, Input};
 use crate::cause;
+use crate::close_code::CloseCode;
 use crate::connection::{ConnectionRecord, TlsFailure};
 use crate::error::{Error, Result};
 use crate::flow::{PacketId, Timestamp};
 use crate::tls::Secrets;
 
+mod connections;
 mod filter;
 mod piece;
 mod pipeline;
@@ -28,8 +28,10 @@ mod pipeline;
 mod several_tests;
 mod tls_endpoints;
 
+use connections::Order;
 use pipeline::{Counts, Outcome, Pipeline, Work};
 
+pub use connections::Connections;
 pub use filter::{Filter, Host};
 pub use tls_endpoints::WebSocketServer;
 
@@ -37,20 +39,34 @@ pub use tls_endpoints::WebSocketServer;
 #[derive(Debug, Default)]
 pub struct Analysis {
     /// Every WebSocket connection and attempt, in order of first packet: its index is `connection` in the tables.
-    pub connections: Vec<ConnectionRecord>,
+    pub connections: Connections,
     /// Every TLS handshake that failed, in order of packet, and which of [`Self::connections`] it was to be; `None` if its
     /// endpoint is not known to serve WebSockets.
     pub tls_failures: Vec<(Option<u64>, TlsFailure)>,
     /// Every capture file, in the order of analysis: its index is [`PacketId::file`].
     pub captures: Vec<AnalysedCapture>,
-    /// Which connection of a client followed which, with the milliseconds between, where that was settled before what tells
-    /// clients apart was taken out.
-    pub(crate) successors: Option<Vec<(u64, u64, f64)>>,
+    /// The clients that came back, where that was settled before what tells clients apart was taken out.
+    pub(crate) successors: Option<Vec<Reconnect>>,
     /// TLS connections that could not be decrypted because their secrets are not known; a WebSocket in one is not in
     /// [`Self::connections`].
     pub locked_tls: u64,
     /// The TLS secrets that were known, of the options and of the captures; not to be shown.
     pub(crate) secrets: Arc<Secrets>,
+}
+
+/// A client that came back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reconnect {
+    /// The number of the connection that closed.
+    pub connection: u64,
+    /// The number of the one that its client established next.
+    pub next_connection: u64,
+    /// The close code of the one that closed.
+    pub code: CloseCode,
+    /// When the first packet of the next one was captured.
+    pub back_at: Timestamp,
+    /// Milliseconds from the close to that.
+    pub delay_ms: f64,
 }
 
 /// A capture file and what the analysis adds to it.
@@ -60,6 +76,8 @@ pub struct AnalysedCapture {
     pub file: CaptureFile,
     /// Packets whose headers could not be decoded down to TCP or to another known protocol.
     pub undecoded_packets: u64,
+    /// WebSocket connections and attempts that begin in this file.
+    pub connections: u64,
     /// Bytes of TCP payload that were on the wire and are not in the capture, of the WebSocket connections that begin in
     /// this file.
     pub missed_bytes: u64,
@@ -163,19 +181,24 @@ fn pass(
 
 /// All connections are known: in order, and each with what the others tell of it.
 fn analysis_of(files: Vec<CaptureFile>, outcome: Outcome, options: &Options) -> Analysis {
-    let Outcome { mut connections, mut tls_failures, counts, mut locked, secrets } = outcome;
+    let Outcome { connections: mut stores, mut tls_failures, counts, mut locked, secrets } = outcome;
     locked.sort_unstable();
     locked.dedup();
-    tls_endpoints::add_failed(&mut connections, &tls_failures, &options.websocket_servers);
-    connections.retain(|record| options.filter.wants_connection(record));
-    // Attempts that begin with the same packet are of one connection, and so in order already. Packets of one file
-    // have the order of the file, those of several files the order of time.
-    let by_time = files.len() > 1;
-    connections.par_sort_by_key(|record| (by_time.then_some(record.opened_at), record.first_packet));
-    cause::tell(&mut connections);
+    stores.push(tls_endpoints::failed(&stores, &tls_failures, &options.websocket_servers));
+    let order = if files.len() > 1 { Order::Time } else { Order::Packet };
+    let seen = Mutex::new(Seen { captures: analysed_captures(files, counts), common: cause::Gathering::default() });
+    let mut connections = Connections::gather(stores, order, |record| {
+        let wanted = options.filter.wants_connection(record);
+        if let Some(mut seen) = seen.lock().ok().filter(|_| wanted) {
+            seen.add(record);
+        }
+        wanted
+    });
+    let Seen { captures, common } = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let common = common.finish();
+    connections.alter(move |record| common.tell(record));
     tls_failures.sort_by_key(|failure| failure.packet);
-    let failed = tls_endpoints::connections(&tls_failures, &connections);
-    let captures = analysed_captures(files, counts, &connections);
+    let failed = tls_endpoints::numbers(&tls_failures, &connections);
     Analysis {
         tls_failures: failed.into_iter().zip(tls_failures).collect(),
         captures,
@@ -186,25 +209,32 @@ fn analysis_of(files: Vec<CaptureFile>, outcome: Outcome, options: &Options) -> 
     }
 }
 
-fn analysed_captures(
-    files: Vec<CaptureFile>,
-    mut counts: Vec<Counts>,
-    connections: &[ConnectionRecord],
-) -> Vec<AnalysedCapture> {
+/// What all connections together tell.
+struct Seen {
+    captures: Vec<AnalysedCapture>,
+    common: cause::Gathering,
+}
+
+impl Seen {
+    fn add(&mut self, record: &ConnectionRecord) {
+        self.common.add(record);
+        if let Some(capture) = self.captures.get_mut(record.first_packet.file() as usize) {
+            capture.connections += 1;
+            capture.missed_bytes += record.missed_bytes;
+        }
+    }
+}
+
+fn analysed_captures(files: Vec<CaptureFile>, mut counts: Vec<Counts>) -> Vec<AnalysedCapture> {
     counts.resize_with(files.len(), Counts::default);
     let with_counts = files.into_iter().zip(counts).map(|(file, counts)| AnalysedCapture {
         file,
         undecoded_packets: counts.undecoded_packets,
+        connections: 0,
         missed_bytes: 0,
         conversations: counts.conversations,
     });
-    let mut captures: Vec<_> = with_counts.collect();
-    for record in connections {
-        if let Some(capture) = captures.get_mut(record.first_packet.file() as usize) {
-            capture.missed_bytes += record.missed_bytes;
-        }
-    }
-    captures
+    with_counts.collect()
 }
 
 #[cfg(test)]

@@ -7,10 +7,12 @@ use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU64;
 
+use bitcode::{Decode, Encode};
+
 /// A moment of the capture: nanoseconds since 1970-01-01T00:00:00 UTC.
 ///
 /// An `Option` of it is as small as itself: there are some in every live connection.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Timestamp(
     /// With the sign bit flipped, which keeps the order and leaves 0 for the earliest `i64`, which is no moment.
     NonZeroU64,
@@ -57,7 +59,7 @@ impl fmt::Debug for Timestamp {
 /// One packet of one capture file.
 ///
 /// Ordered as the analysis read them: by file, then by number. An `Option` of it is as small as itself.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct PacketId(
     /// The file in the high 24 bits, the number below.
     NonZeroU64,
@@ -101,7 +103,7 @@ impl fmt::Debug for PacketId {
 /// One end of a TCP connection.
 ///
 /// IPv4 addresses are kept in their IPv4-mapped IPv6 form (RFC 4291 section 2.5.5.2), so that all have one size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Endpoint {
     address: [u8; 16],
     port: u16,
@@ -181,7 +183,7 @@ impl Direction {
 }
 
 /// What the WebSocket handshake made of an end: who asked, who answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Role {
     /// The end that sent the request.
     Client,
@@ -210,7 +212,7 @@ impl Role {
 }
 
 /// A value for each of the two ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct PerRole<T> {
     /// The client's.
     pub client: T,

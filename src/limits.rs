@@ -230,6 +230,15 @@ pub const INFLATED_SAMPLE_BYTES: usize = 4 << 10;
 /// Values within values that a binary format is followed into.
 pub const SAMPLE_DEPTH: usize = 16;
 
+// Finished connections.
+
+/// Finished connections of a shard that wait unpacked. Each is a kilobyte or two with its evidence and texts; more of them
+/// at once pack hardly better.
+pub const PLAIN_RECORDS: usize = 256;
+
+/// Connections that are looked at, and made into rows, at once.
+pub const CHUNK_RECORDS: usize = 4096;
+
 // Tables.
 
 /// Rows that one connection adds to one table. Later ones are counted, and one row of its own says so.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::capture::{Batch, Captures};
-use crate::connection::{Connection, ConnectionRecord, TlsFailure};
+use crate::connection::{Connection, Store, TlsFailure};
 use crate::flow::PacketId;
 use crate::limits;
 use crate::packet::Fragments;
@@ -80,7 +80,8 @@ pub(super) struct Counts {
 /// What all batches together gave, in no particular order.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    pub(super) connections: Vec<ConnectionRecord>,
+    /// Of each shard, the connections in the order in which they ended.
+    pub(super) connections: Vec<Store>,
     pub(super) tls_failures: Vec<TlsFailure>,
     /// Of each file, by its index; those behind the last one that has any may be missing.
     pub(super) counts: Vec<Counts>,
@@ -170,10 +171,8 @@ impl<'a> Pipeline<'a> {
     pub(super) fn finish(self) -> Outcome {
         let workplaces: Vec<_> = self.shards.into_par_iter().map(FlowTable::finish).collect();
         let mut outcome = Outcome { counts: self.counts, secrets: self.secrets, ..Outcome::default() };
-        // At once, because records are many and large.
-        outcome.connections.reserve_exact(workplaces.iter().map(|workplace| workplace.records.len()).sum());
         for workplace in workplaces {
-            outcome.connections.extend(workplace.records);
+            outcome.connections.push(workplace.finished);
             outcome.tls_failures.extend(workplace.tls_failures);
             outcome.locked.extend(workplace.locked);
         }

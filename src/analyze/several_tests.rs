@@ -4,7 +4,7 @@ use std::io::{Cursor, Write};
 use std::path::Path;
 
 use super::*;
-use crate::connection::CloseFrame;
+use crate::connection::{CloseFrame, ConnectionRecord};
 
 /// A pcap file in pieces: its header, and its records.
 struct Pcap {

@@ -7,8 +7,10 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use crate::close_code::CloseCode;
-use crate::connection::{CloseSource, ConnectionRecord, Handshake, TlsFailure};
+use crate::connection::{CloseSource, ConnectionRecord, Handshake, Store, TlsFailure};
 use crate::flow::{Endpoint, PacketId};
+
+use super::connections::Connections;
 
 /// A server of WebSockets that the user names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,14 +38,20 @@ impl WebSocketServer {
     }
 }
 
-/// Adds to `records` the connections of those `failures` that were to become WebSockets.
-pub(super) fn add_failed(records: &mut Vec<ConnectionRecord>, failures: &[TlsFailure], named: &[WebSocketServer]) {
-    let served = records.iter().filter(|record| record.handshake == Handshake::Complete);
-    let (mut endpoints, mut names) = (HashSet::new(), HashSet::new());
-    for record in served {
-        endpoints.insert(record.server);
-        names.extend(record.sni.as_deref().map(str::to_ascii_lowercase));
+/// The connections of those `failures` that were to become WebSockets; `stores` hold all others.
+pub(super) fn failed(stores: &[Store], failures: &[TlsFailure], named: &[WebSocketServer]) -> Store {
+    let mut failed = Store::default();
+    if failures.is_empty() {
+        return failed;
     }
+    let (mut endpoints, mut names) = (HashSet::new(), HashSet::new());
+    let mut serve = |record: &ConnectionRecord| {
+        if record.handshake == Handshake::Complete {
+            endpoints.insert(record.server);
+            names.extend(record.sni.as_deref().map(str::to_ascii_lowercase));
+        }
+    };
+    stores.iter().for_each(|store| store.for_each(&mut serve));
     let is_known = |record: &ConnectionRecord| {
         let sni = record.sni.as_deref();
         // One that asked for a WebSocket says so itself.
@@ -52,22 +60,27 @@ pub(super) fn add_failed(records: &mut Vec<ConnectionRecord>, failures: &[TlsFai
             || sni.is_some_and(|sni| names.contains(&sni.to_ascii_lowercase()))
             || named.iter().any(|server| server.is(record.server, sni))
     };
-    let known: Vec<_> = failures.iter().filter(|failure| is_known(&failure.record)).collect();
-    records.extend(known.into_iter().map(|failure| (*failure.record).clone()));
+    let known = failures.iter().filter(|failure| is_known(&failure.record));
+    known.for_each(|failure| failed.push((*failure.record).clone()));
+    failed
 }
 
-/// Which connection each of `failures` is, by its index in `records`.
-pub(super) fn connections(failures: &[TlsFailure], records: &[ConnectionRecord]) -> Vec<Option<u64>> {
+/// Which connection each of `failures` is, by its number in `connections`.
+pub(super) fn numbers(failures: &[TlsFailure], connections: &Connections) -> Vec<Option<u64>> {
+    if failures.is_empty() {
+        return Vec::new();
+    }
     let failed = |record: &ConnectionRecord| {
         let code = record.verdict.close_code == Some(CloseCode::TLS_HANDSHAKE);
         code && record.verdict.source == Some(CloseSource::Inferred)
     };
-    let indices: HashMap<PacketId, u64> = (0..)
-        .zip(records)
-        .filter(|(_, record)| failed(record))
-        .map(|(index, record)| (record.first_packet, index))
-        .collect();
-    failures.iter().map(|failure| indices.get(&failure.record.first_packet).copied()).collect()
+    let mut numbers = HashMap::<PacketId, u64>::new();
+    connections.for_each(|number, record| {
+        if failed(record) {
+            numbers.insert(record.first_packet, number);
+        }
+    });
+    failures.iter().map(|failure| numbers.get(&failure.record.first_packet).copied()).collect()
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use crate::packet::{Flags, Segment};
 use super::comments;
 
 /// A chosen connection.
-pub(super) struct Chosen<'a> {
+pub(super) struct Chosen {
     number: usize,
-    record: &'a ConnectionRecord,
+    record: Box<ConnectionRecord>,
     /// Which way its client sends.
     client: Direction,
     /// What the record says of its packets.
@@ -39,12 +39,12 @@ enum Search {
     Done,
 }
 
-impl<'a> Chosen<'a> {
-    pub(super) fn new(number: usize, record: &'a ConnectionRecord) -> Self {
+impl Chosen {
+    pub(super) fn new(number: usize, record: &ConnectionRecord) -> Self {
         let (_, client) = FlowKey::of(record.client, record.server);
         Self {
             number,
-            record,
+            record: Box::new(record.clone()),
             client,
             comments: comments::by_packet(record),
             place: Place::Before,
@@ -107,7 +107,7 @@ impl<'a> Chosen<'a> {
             return None;
         }
         self.end = Search::Done;
-        Some(comments::tcp_end(self.record, sender, flags.has(Flags::RST)))
+        Some(comments::tcp_end(&self.record, sender, flags.has(Flags::RST)))
     }
 
     fn sender(&self, segment: &Segment) -> Role {

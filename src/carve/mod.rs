@@ -62,11 +62,20 @@ impl Selection {
     /// How many connections of `analysis` are chosen.
     #[must_use]
     pub fn count(&self, analysis: &Analysis) -> usize {
-        self.of(analysis).count()
+        let mut chosen = 0;
+        self.for_each(analysis, |_, _| chosen += 1);
+        chosen
     }
 
-    fn of<'a>(&'a self, analysis: &'a Analysis) -> impl Iterator<Item = (usize, &'a ConnectionRecord)> {
-        analysis.connections.iter().enumerate().filter(|(number, record)| self.chooses(*number, record))
+    /// Shows `take` each chosen connection.
+    fn for_each(&self, analysis: &Analysis, mut take: impl FnMut(usize, &ConnectionRecord)) {
+        analysis.connections.for_each(|number, record| {
+            // There are no more than fit into memory.
+            let number = usize::try_from(number).unwrap_or(usize::MAX);
+            if self.chooses(number, record) {
+                take(number, record);
+            }
+        });
     }
 }
 
@@ -104,17 +113,17 @@ pub fn carve(
 }
 
 /// The chosen connections by flow. Several may have one: when ports are used again, or after refused attempts.
-fn flows<'a>(analysis: &'a Analysis, selection: &'a Selection) -> HashMap<FlowKey, Vec<Chosen<'a>>> {
+fn flows(analysis: &Analysis, selection: &Selection) -> HashMap<FlowKey, Vec<Chosen>> {
     let mut flows = HashMap::<_, Vec<_>>::new();
-    for (number, record) in selection.of(analysis) {
+    selection.for_each(analysis, |number, record| {
         let (key, _) = FlowKey::of(record.client, record.server);
         flows.entry(key).or_default().push(Chosen::new(number, record));
-    }
+    });
     flows
 }
 
 struct Carver<'a, W> {
-    flows: HashMap<FlowKey, Vec<Chosen<'a>>>,
+    flows: HashMap<FlowKey, Vec<Chosen>>,
     /// `None` if there are none to copy.
     secrets: Option<Copies<'a>>,
     fragments: Waiting,

@@ -19,7 +19,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Service, service};
+use super::service::Services;
 use crate::close_code::CloseCode;
 use crate::connection::{ConnectionRecord, Handshake};
 use crate::flow::{Endpoint, PacketId, Role, Timestamp};
@@ -48,14 +48,24 @@ const WHOLE_MILLIS: f64 = 50.0;
 /// Neighbours in age that are looked at on each side. More do not change the answer.
 const NEIGHBOURS: usize = 64;
 
-/// The silence after which each connection was ended, where it was a time-out: in milliseconds, by the connection's first
-/// packet.
-pub(super) struct Ages(HashMap<PacketId, u64>);
+/// What tells time-outs, while it is gathered.
+#[derive(Debug, Default)]
+pub(super) struct Silences {
+    silents: Vec<Silent>,
+    ends: Vec<AbnormalEnd>,
+}
 
 /// A connection that ended in silence.
-#[derive(Clone, Copy, Debug)]
-struct Silent<'a> {
-    record: &'a ConnectionRecord,
+#[derive(Debug)]
+struct Silent {
+    first_packet: PacketId,
+    server: Endpoint,
+    /// The number of its service.
+    service: u32,
+    /// The target of its request.
+    target: Option<Box<str>>,
+    opened_at: Timestamp,
+    established_at: Option<Timestamp>,
     /// Milliseconds of silence.
     age: f64,
     /// When it ended, in milliseconds.
@@ -64,75 +74,90 @@ struct Silent<'a> {
     by: Role,
 }
 
-impl Ages {
-    pub(super) fn of(records: &[ConnectionRecord]) -> Self {
-        let survived = survived(records);
-        let survives = |record: &ConnectionRecord| survived.get(&service(record)).copied().unwrap_or(0.0);
-        let silents: Vec<Silent<'_>> = records.iter().filter_map(silent).collect();
-        let mut groups = BTreeMap::<(Endpoint, bool), Vec<Silent<'_>>>::new();
-        for silent in &silents {
-            groups.entry((silent.record.server, silent.by == Role::Client)).or_default().push(*silent);
+impl Silences {
+    /// Takes in a connection to the service of that number, if it ended without a Close frame.
+    pub(super) fn add(&mut self, record: &ConnectionRecord, service: Option<u32>) {
+        if record.verdict.close_code != Some(CloseCode::ABNORMAL) {
+            return;
         }
-        let mut regular = of_legs(&silents, &abnormal_ends(records));
+        self.ends.extend(AbnormalEnd::of(record));
+        self.silents.extend(service.and_then(|service| silent(record, service)));
+    }
+
+    pub(super) fn ages(mut self, services: &Services) -> Ages {
+        // They may come in any order, and those of the same age must always be in the same.
+        self.silents.sort_unstable_by_key(|silent| (silent.opened_at, silent.first_packet));
+        self.ends.sort_by(|one, other| one.ended.total_cmp(&other.ended));
+        let mut groups = BTreeMap::<(Endpoint, bool), Vec<&Silent>>::new();
+        for silent in &self.silents {
+            groups.entry((silent.server, silent.by == Role::Client)).or_default().push(silent);
+        }
+        let mut regular = of_legs(&self.silents, &self.ends);
         for group in groups.values_mut() {
             group.sort_by(|one, other| one.age.total_cmp(&other.age));
             let alike = group.iter().enumerate().filter(|(index, _)| is_regular(group, *index));
             regular.extend(alike.map(|(_, silent)| *silent));
         }
-        regular.retain(|silent| survives(silent.record) <= silent.age + tolerance(silent.age));
+        let survived = |silent: &Silent| services.get(silent.service).survived as f64 / 1e6;
+        regular.retain(|silent| survived(silent) <= silent.age + tolerance(silent.age));
         // Ages are positive, and far below what a u64 holds.
-        Self(regular.into_iter().map(|silent| (silent.record.first_packet, silent.age as u64)).collect())
+        Ages(regular.into_iter().map(|silent| (silent.first_packet, silent.age as u64)).collect())
     }
+}
 
+/// The silence after which each connection was ended, where it was a time-out: in milliseconds, by the connection's first
+/// packet.
+#[derive(Debug)]
+pub(super) struct Ages(HashMap<PacketId, u64>);
+
+impl Ages {
     /// The silence after which `record` was ended, if that was a time-out; in milliseconds.
     pub(super) fn regular(&self, record: &ConnectionRecord) -> Option<u64> {
         self.0.get(&record.first_packet).copied()
     }
 }
 
-/// The longest silence that a connection to each service has survived, in milliseconds.
-fn survived(records: &[ConnectionRecord]) -> BTreeMap<Service, f64> {
-    let mut survived = BTreeMap::<Service, f64>::new();
-    for record in records.iter().filter(|record| record.missed_bytes == 0) {
-        let longest = record.activity.as_ref().map_or(0, |activity| activity.longest_silence);
-        let best = survived.entry(service(record)).or_default();
-        *best = best.max(longest as f64 / 1e6);
-    }
-    survived
-}
-
-fn silent(record: &ConnectionRecord) -> Option<Silent<'_>> {
-    let ended = record.verdict.close_code == Some(CloseCode::ABNORMAL) && record.close_frames.is_empty();
+fn silent(record: &ConnectionRecord, service: u32) -> Option<Silent> {
     let known = record.handshake == Handshake::Complete && record.missed_bytes == 0;
     let sound = record.violation_count == 0 && record.invalid_utf8_count == 0;
-    let end = record.ended_at.filter(|_| ended && known && sound)?;
+    let end = record.ended_at.filter(|_| record.close_frames.is_empty() && known && sound)?;
     // Without a byte after the handshake, the handshake's answer was the last one.
     let last = record.activity.as_ref()?.last_byte.or(record.established_at)?;
     let age = end.millis_since(last);
     let by = record.verdict.tcp_ended_by?;
-    (age >= LEAST_MILLIS).then_some(Silent { record, age, end: end.as_nanos() as f64 / 1e6, by })
+    (age >= LEAST_MILLIS).then(|| Silent {
+        first_packet: record.first_packet,
+        server: record.server,
+        service,
+        target: record.request.path.clone(),
+        opened_at: record.opened_at,
+        established_at: record.established_at,
+        age,
+        end: millis(end),
+        by,
+    })
+}
+
+fn millis(time: Timestamp) -> f64 {
+    time.as_nanos() as f64 / 1e6
 }
 
 /// A connection that ended without a Close frame, silent or not: when, and when it began, in milliseconds.
+#[derive(Debug)]
 struct AbnormalEnd {
     began: f64,
     ended: f64,
 }
 
-/// All of them, in order of their ends.
-fn abnormal_ends(records: &[ConnectionRecord]) -> Vec<AbnormalEnd> {
-    let abnormal = records.iter().filter(|record| record.verdict.close_code == Some(CloseCode::ABNORMAL));
-    let millis = |time: Timestamp| time.as_nanos() as f64 / 1e6;
-    let mut ends: Vec<_> = abnormal
-        .filter_map(|record| Some(AbnormalEnd { began: millis(record.opened_at), ended: millis(record.ended_at?) }))
-        .collect();
-    ends.sort_by(|one, other| one.ended.total_cmp(&other.ended));
-    ends
+impl AbnormalEnd {
+    fn of(record: &ConnectionRecord) -> Option<Self> {
+        Some(Self { began: millis(record.opened_at), ended: millis(record.ended_at?) })
+    }
 }
 
 /// The legs of connections that a proxy ended on both sides at once, and nothing else with them.
-fn of_legs<'a>(silents: &[Silent<'a>], ends: &[AbnormalEnd]) -> Vec<Silent<'a>> {
-    let mut silents = silents.to_vec();
+fn of_legs<'a>(silents: &'a [Silent], ends: &[AbnormalEnd]) -> Vec<&'a Silent> {
+    let mut silents: Vec<_> = silents.iter().collect();
     silents.sort_by(|one, other| one.end.total_cmp(&other.end));
     let moments = silents.chunk_by(|one, next| next.end - one.end <= APART_MILLIS);
     let alone = |end: f64| {
@@ -146,13 +171,11 @@ fn of_legs<'a>(silents: &[Silent<'a>], ends: &[AbnormalEnd]) -> Vec<Silent<'a>> 
 }
 
 /// Whether two that ended in one moment are the legs of one connection through a proxy, which ended both by the clock.
-fn are_legs(one: &Silent<'_>, other: &Silent<'_>) -> bool {
+fn are_legs(one: &Silent, other: &Silent) -> bool {
     let (front, back) = if one.by == Role::Server { (one, other) } else { (other, one) };
     let middle = front.by == Role::Server && back.by == Role::Client;
-    let target = front.record.request.path.as_ref();
-    let same = target.is_some() && target == back.record.request.path.as_ref();
-    let began =
-        front.record.opened_at <= back.record.opened_at && back.record.established_at <= front.record.established_at;
+    let same = front.target.is_some() && front.target == back.target;
+    let began = front.opened_at <= back.opened_at && back.established_at <= front.established_at;
     let at_once = (front.age - back.age).abs() <= TOLERANCE_MILLIS && (front.end - back.end).abs() <= TOLERANCE_MILLIS;
     let whole = (back.age - (back.age / 1000.0).round() * 1000.0).abs() <= tolerance(back.age).min(WHOLE_MILLIS);
     middle && same && began && at_once && whole
@@ -163,7 +186,7 @@ fn tolerance(age: f64) -> f64 {
 }
 
 /// Whether the one at `index` of `group`, which is in order of age, ended by the clock.
-fn is_regular(group: &[Silent<'_>], index: usize) -> bool {
+fn is_regular(group: &[&Silent], index: usize) -> bool {
     let Some(one) = group.get(index) else { return false };
     let margin = tolerance(one.age);
     let within = |from: f64, to: f64| {
@@ -195,7 +218,7 @@ fn is_no_chance(found: f64, expected: f64, tries: f64) -> bool {
 }
 
 /// Whether two have the same age, and not because one event ended or silenced both.
-fn is_independent(one: &Silent<'_>, other: &Silent<'_>) -> bool {
+fn is_independent(one: &Silent, other: &Silent) -> bool {
     let (ages, ends) = ((one.age - other.age).abs(), (one.end - other.end).abs());
     ages <= tolerance(one.age) && ends >= APART_MILLIS && ends >= ages * INDEPENDENCE
 }

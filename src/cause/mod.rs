@@ -1,10 +1,11 @@
-//! Why connections closed: a pass over all of them, when all are known, because they explain each other.
+//! Why connections closed: told when all of them are known, because they explain each other.
 //!
-//! In come records with what each end did; out goes the [`Cause`] of each, where the capture shows it. A cause is claimed
-//! on evidence only, and never where a hole in the capture could overturn it.
+//! In come records with what each end did, twice, in any order: all of them for what they have in common, which is little
+//! beside them, and then each for its [`Cause`], where the capture shows it. A cause is claimed on evidence only, and never
+//! where a hole in the capture could overturn it.
 //!
 //! ```text
-//!   records ──▶ what they have in common: habits, moments, idle ages ──┐
+//!   records ──▶ Gathering ──▶ Common: habits, moments, idle ages ───────┐
 //!      └──────▶ each by its close code ──▶ a family of causes ◀────────┘
 //! ```
 //!
@@ -25,61 +26,57 @@ mod normal;
 mod offence;
 mod policy;
 mod reason;
+mod service;
 mod together;
-
-use std::collections::BTreeMap;
 
 use crate::close_code::CloseCode;
 use crate::connection::{
     Activity, Cause, CauseKind, CloseFrame, CloseReply, ClosedBy, Conduct, ConnectionRecord, Position, SeenPing,
 };
-use crate::flow::{Endpoint, PacketId, Role, Timestamp};
+use crate::flow::{PacketId, Role, Timestamp};
 
-/// Tells the cause of each of `connections`, and lets go of the evidence.
-pub fn tell(connections: &mut [ConnectionRecord]) {
-    let common = Common::of(connections);
-    let causes: Vec<Option<Cause>> =
-        connections.iter().map(|record| Case::of(record).and_then(|case| case.cause(&common))).collect();
-    for (record, cause) in connections.iter_mut().zip(causes) {
-        // That of a failed TLS handshake is told by the handshake alone.
-        record.cause = cause.or(record.cause);
-        record.activity = None;
-    }
+use service::Services;
+
+/// What connections have in common, while it is gathered.
+#[derive(Debug, Default)]
+pub struct Gathering {
+    services: Services,
+    moments: together::Closes,
+    ages: idle::Silences,
 }
 
-/// How many connections closed with each cause.
-#[must_use]
-pub fn count(connections: &[ConnectionRecord]) -> BTreeMap<&'static str, u64> {
-    let mut counts = BTreeMap::new();
-    for cause in connections.iter().filter_map(|record| record.cause) {
-        *counts.entry(cause.kind.name()).or_default() += 1;
+impl Gathering {
+    /// Takes in a connection, which has its evidence. In which order does not matter.
+    pub fn add(&mut self, record: &ConnectionRecord) {
+        let service = self.services.add(record);
+        self.moments.add(record);
+        self.ages.add(record, service);
     }
-    counts
+
+    /// All were taken in.
+    #[must_use]
+    pub fn finish(self) -> Common {
+        let ages = self.ages.ages(&self.services);
+        Common { services: self.services, moments: self.moments.moments(), ages }
+    }
 }
 
 /// What connections have in common.
-struct Common {
-    habits: normal::Habits,
+#[derive(Debug)]
+pub struct Common {
+    services: Services,
     moments: together::Moments,
     ages: idle::Ages,
 }
 
 impl Common {
-    fn of(records: &[ConnectionRecord]) -> Self {
-        Self {
-            habits: normal::Habits::of(records),
-            moments: together::Moments::of(records),
-            ages: idle::Ages::of(records),
-        }
+    /// Tells the cause of `record`, and lets go of the evidence.
+    pub fn tell(&self, record: &mut ConnectionRecord) {
+        let cause = Case::of(record).and_then(|case| case.cause(self));
+        // That of a failed TLS handshake is told by the handshake alone.
+        record.cause = cause.or(record.cause);
+        record.activity = None;
     }
-}
-
-/// What connections to the same service share: the server and the path without its query.
-type Service = (Endpoint, Option<Box<str>>);
-
-fn service(record: &ConnectionRecord) -> Service {
-    let target = record.request.path.as_deref();
-    (record.server, target.map(|target| target.split_once('?').map_or(target, |(path, _)| path).into()))
 }
 
 /// One closed connection and the evidence about it.
@@ -118,7 +115,7 @@ impl<'a> Case<'a> {
             return None;
         }
         match self.code.0 {
-            1000 => normal::cause(self, &common.habits),
+            1000 => normal::cause(self, &common.services),
             1001 | 1012 | 1013 | 1014 => departure::cause(self, &common.moments),
             1002 | 1003 | 1007 | 1009 | 1010 => offence::cause(self),
             1006 if self.close.is_none() => abnormal::cause(self, &common.ages),

@@ -8,11 +8,10 @@
 //! for [`ANSWER_MILLIS`] although on this connection, or on others to the same service, such messages are answered. Then the
 //! code says 1000 and the traffic does not.
 
-use std::collections::BTreeMap;
-
-use super::{Case, Service, service};
+use super::Case;
+use super::service::Services;
 use crate::connection::{Cause, CauseKind, ConnectionRecord};
-use crate::flow::{PerRole, Role};
+use crate::flow::Role;
 
 /// Milliseconds without a Pong after which a Ping was in vain. A round trip, even by satellite, takes less.
 const PING_MILLIS: f64 = 1000.0;
@@ -26,19 +25,19 @@ const ANSWERED_BEFORE: u64 = 3;
 /// Of ten messages as many must have been answered before one is missed.
 const ANSWERED_OF_TEN: u64 = 9;
 
-pub(super) fn cause(case: &Case<'_>, habits: &Habits) -> Option<Cause> {
-    let waited = case.unanswered_ping().is_some_and(|(_, age)| age >= PING_MILLIS) || lacks_answer(case, habits);
+pub(super) fn cause(case: &Case<'_>, services: &Services) -> Option<Cause> {
+    let waited = case.unanswered_ping().is_some_and(|(_, age)| age >= PING_MILLIS) || lacks_answer(case, services);
     (case.is_answered() && !waited).then(|| case.shown_by_close(CauseKind::Normal))
 }
 
 /// Whether the closer gave up waiting for an answer to its last message.
-fn lacks_answer(case: &Case<'_>, habits: &Habits) -> bool {
+fn lacks_answer(case: &Case<'_>, services: &Services) -> bool {
     let Some(last) = case.own().last_message.filter(|_| case.activity.last_sender == Some(case.closer)) else {
         return false;
     };
     let before = Exchanges::of(case.record, case.closer);
     let own = Exchanges { messages: before.messages.saturating_sub(1), ..before };
-    let habit = habits.0.get(&service(case.record)).map(|ends| *ends.get(case.closer)).unwrap_or_default();
+    let habit = *services.of(case.record).exchanges.get(case.closer);
     let others = Exchanges {
         messages: habit.messages.saturating_sub(before.messages),
         answered: habit.answered.saturating_sub(before.answered),
@@ -48,13 +47,13 @@ fn lacks_answer(case: &Case<'_>, habits: &Habits) -> bool {
 
 /// Messages of one end, and how many of them were followed by one of the other.
 #[derive(Clone, Copy, Debug, Default)]
-struct Exchanges {
+pub(super) struct Exchanges {
     messages: u64,
     answered: u64,
 }
 
 impl Exchanges {
-    fn of(record: &ConnectionRecord, asker: Role) -> Self {
+    pub(super) fn of(record: &ConnectionRecord, asker: Role) -> Self {
         let conduct = record.activity.as_ref().map(|activity| activity.ends.get(asker));
         conduct.map_or_else(Self::default, |conduct| Self {
             messages: u64::from(conduct.messages),
@@ -62,26 +61,12 @@ impl Exchanges {
         })
     }
 
+    pub(super) const fn add(&mut self, more: Self) {
+        self.messages += more.messages;
+        self.answered += more.answered;
+    }
+
     const fn are_answered(self) -> bool {
         self.answered >= ANSWERED_BEFORE && self.answered * 10 >= self.messages * ANSWERED_OF_TEN
-    }
-}
-
-/// Whether messages to a service are answered.
-pub(super) struct Habits(BTreeMap<Service, PerRole<Exchanges>>);
-
-impl Habits {
-    pub(super) fn of(records: &[ConnectionRecord]) -> Self {
-        let mut habits = BTreeMap::<Service, PerRole<Exchanges>>::new();
-        for record in records.iter().filter(|record| record.activity.is_some()) {
-            let ends = habits.entry(service(record)).or_default();
-            for role in [Role::Client, Role::Server] {
-                let Exchanges { messages, answered } = Exchanges::of(record, role);
-                let end = ends.get_mut(role);
-                end.messages += messages;
-                end.answered += answered;
-            }
-        }
-        Self(habits)
     }
 }

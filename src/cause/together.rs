@@ -34,32 +34,58 @@ impl Moment {
     }
 }
 
-/// The moments, by the packets of the Close frames.
-pub(super) struct Moments(HashMap<(Endpoint, PacketId), Moment>);
+/// What tells the moments, while it is gathered: the closes that may be of one, and when connections were open.
+#[derive(Debug, Default)]
+pub(super) struct Closes {
+    closes: BTreeMap<(Endpoint, CloseCode), Vec<Close>>,
+    lives: HashMap<Endpoint, Lives>,
+}
 
-impl Moments {
-    pub(super) fn of(records: &[ConnectionRecord]) -> Self {
-        let mut closes = BTreeMap::<(Endpoint, CloseCode), Vec<Close>>::new();
-        for (record, close) in records.iter().filter_map(|record| Some((record, Close::of_server(record)?))) {
-            let code = record.verdict.close_code.unwrap_or(CloseCode::NO_STATUS);
-            closes.entry((record.server, code)).or_default().push(close);
+impl Closes {
+    pub(super) fn add(&mut self, record: &ConnectionRecord) {
+        let code = record.verdict.close_code.filter(|code| is_told_by_moments(*code));
+        if let Some((code, close)) = code.zip(Close::of_server(record)) {
+            self.closes.entry((record.server, code)).or_default().push(close);
         }
-        let lives = lives(records);
+        if record.activity.is_some() {
+            let server = self.lives.entry(record.server).or_default();
+            server.began.push(began(record));
+            let close = record.close_frames.first().map(|frame| frame.time);
+            server.over.extend(close.or(record.ended_at));
+        }
+    }
+
+    pub(super) fn moments(mut self) -> Moments {
+        for server in self.lives.values_mut() {
+            server.began.sort_unstable();
+            server.over.sort_unstable();
+        }
         let mut moments = HashMap::new();
-        for ((server, _), mut closes) in closes {
+        for ((server, _), mut closes) in self.closes {
             closes.sort_unstable();
             for run in closes.chunk_by(|one, next| next.time.millis_since(one.time) <= MOMENT_MILLIS) {
                 let Some(begin) = run.first().map(|close| close.time) else { continue };
                 // Connections that come and go within the run are not told to go together.
                 let together = || run.iter().filter(|close| close.began < begin);
-                let open = lives.get(&server).map_or(0, |lives| lives.open_at(begin));
+                let open = self.lives.get(&server).map_or(0, |lives| lives.open_at(begin));
                 let moment = Moment { connections: together().count() as u64, open };
                 moments.extend(together().map(|close| ((server, close.packet), moment)));
             }
         }
-        Self(moments)
+        Moments(moments)
     }
+}
 
+/// Whether it matters for the cause of a close with `code` how many others there were.
+const fn is_told_by_moments(code: CloseCode) -> bool {
+    matches!(code.0, 1001 | 1012)
+}
+
+/// The moments, by the packets of the Close frames.
+#[derive(Debug)]
+pub(super) struct Moments(HashMap<(Endpoint, PacketId), Moment>);
+
+impl Moments {
     /// The moment in which the server closed the connection; `None` if the client did.
     pub(super) fn of_case(&self, case: &Case<'_>) -> Option<Moment> {
         self.0.get(&(case.record.server, case.packet)).copied().filter(|_| case.closer == Role::Server)
@@ -89,7 +115,7 @@ fn began(record: &ConnectionRecord) -> Timestamp {
 }
 
 /// When connections of a server began and were over, each in order.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Lives {
     began: Vec<Timestamp>,
     over: Vec<Timestamp>,
@@ -101,21 +127,6 @@ impl Lives {
         let before = |times: &[Timestamp]| times.partition_point(|other| *other < time) as u64;
         before(&self.began).saturating_sub(before(&self.over))
     }
-}
-
-fn lives(records: &[ConnectionRecord]) -> HashMap<Endpoint, Lives> {
-    let mut lives = HashMap::<Endpoint, Lives>::new();
-    for record in records.iter().filter(|record| record.activity.is_some()) {
-        let server = lives.entry(record.server).or_default();
-        server.began.push(began(record));
-        let close = record.close_frames.first().map(|frame| frame.time);
-        server.over.extend(close.or(record.ended_at));
-    }
-    for server in lives.values_mut() {
-        server.began.sort_unstable();
-        server.over.sort_unstable();
-    }
-    lives
 }
 
 #[cfg(test)]

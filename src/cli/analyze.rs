@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use wsautopsy::analyze::{Analysis, analyze};
 use wsautopsy::close_code::CloseCode;
-use wsautopsy::dataframe::{Format, TableName, TableOptions, Tables, settle_reconnects};
+use wsautopsy::connection::ConnectionRecord;
+use wsautopsy::dataframe::{Format, Output, TableName, TableOptions, settle_reconnects, write_tables};
 use wsautopsy::error::{Error, Result};
 use wsautopsy::redact::{Redaction, redact, redacted_arguments};
 use wsautopsy::report::{directory, summary, terminal};
@@ -78,14 +79,14 @@ pub(super) fn run(options: &Options) -> Result<Outcome> {
         settle_reconnects(&mut analysis);
         redact(&mut analysis, redaction);
     }
-    let tables = Tables::new(&analysis, &TableOptions { bucket: options.bucket })?;
+    let tables = TableOptions { bucket: options.bucket };
     if let Some(directory) = &options.output {
         let run = summary::Run { arguments: options.arguments(), elapsed: began.elapsed() };
-        directory::write(directory, &tables, &options.format, &summary::summary(&analysis, &run))?;
+        directory::write(directory, &analysis, &tables, &options.format, &run)?;
     }
     show(&analysis, &tables, options)?;
     let analysed = analysis.captures.iter().any(|capture| capture.file.format.is_some());
-    Ok(match options.fail_on.iter().any(|condition| condition.holds(&analysis)) {
+    Ok(match options.has_failed(&analysis) {
         _ if failed && !analysed => Outcome::NothingAnalysed,
         true => Outcome::ConditionHolds,
         false => Outcome::Done,
@@ -101,6 +102,12 @@ impl Options {
         }
     }
 
+    /// Whether a condition of `--fail-on` holds.
+    fn has_failed(&self, analysis: &Analysis) -> bool {
+        let holds = |record: &ConnectionRecord| self.fail_on.iter().any(|condition| condition.holds(record));
+        !self.fail_on.is_empty() && analysis.connections.chunks().any(|(_, chunk)| chunk.iter().any(holds))
+    }
+
     /// The command line, as `summary.json` tells it.
     fn arguments(&self) -> Vec<String> {
         let arguments: Vec<String> =
@@ -110,36 +117,36 @@ impl Options {
 }
 
 /// Writes a table or the summary to standard output. A reader that went away is no error.
-fn show(analysis: &Analysis, tables: &Tables, options: &Options) -> Result<()> {
+fn show(analysis: &Analysis, tables: &TableOptions, options: &Options) -> Result<()> {
     let stdout = io::stdout();
     let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let mut out = BufWriter::new(stdout.lock());
+    let failed = |source| Error::Write { path: "standard output".into(), source };
     let written = match options.table {
         Some(table) => {
             let format = options.format.first().copied().unwrap_or(Format::Csv);
-            tables.write(table, format, &mut out)
+            let output = Output { table, format, out: &mut out, path: "standard output".into() };
+            write_tables(analysis, tables, vec![output], &mut |_| ())
         }
         None if options.quiet => Ok(()),
         None => {
             let style = terminal::Style { colour, width: 80, hints: options.output.is_none() };
-            terminal::write(analysis, style, &mut out)
+            terminal::write(analysis, style, &mut out).map_err(failed)
         }
     };
-    match written.and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::Write { path: "standard output".into(), source: error })
-        }
-        _ => Ok(()),
+    match written.and_then(|()| out.flush().map_err(failed)) {
+        Err(Error::Write { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        shown => shown,
     }
 }
 
 impl Condition {
-    fn holds(self, analysis: &Analysis) -> bool {
-        analysis.connections.iter().any(|record| match self {
+    fn holds(self, record: &ConnectionRecord) -> bool {
+        match self {
             Self::Closed(code) => record.verdict.close_code == Some(code),
             Self::InvalidUtf8 => record.invalid_utf8_count > 0,
             Self::Violation => record.violation_count > 0,
-        })
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use bitcode::{Decode, Encode};
+
 mod comparison;
 mod guidance;
 
@@ -11,7 +13,7 @@ pub use comparison::{Comparison, Fact};
 pub use guidance::{Clean, Evidence, Guidance, Retry, Sender, Trouble};
 
 /// A close code: any 16-bit value, because any can be on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct CloseCode(pub u16);
 
 /// What a close code is to the registries.

@@ -3,13 +3,15 @@
 //! In come frame headers, bytes and gaps as they are decoded; out goes an [`Activity`]. It stands still from the first
 //! Close frame on, because what came later was no reason for it. Nothing here is allocated, whatever the traffic.
 
+use bitcode::{Decode, Encode};
+
 use crate::flow::{PacketId, PerRole, Role, Timestamp};
 use crate::tcp::{Arrival, Repetitions};
 
 use super::rate::Rate;
 
 /// What both ends did until the first Close frame, or without one until the end.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Encode, Decode)]
 pub struct Activity {
     /// What each end did.
     pub ends: PerRole<Conduct>,
@@ -28,7 +30,7 @@ pub struct Activity {
 }
 
 /// What one end did.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Encode, Decode)]
 pub struct Conduct {
     /// The last data message that it began, as far as the closer had received it.
     pub last_message: Option<SeenMessage>,
@@ -55,7 +57,7 @@ pub struct Conduct {
 }
 
 /// A Ping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct SeenPing {
     /// The packet that holds its header.
     pub packet: PacketId,
@@ -64,7 +66,7 @@ pub struct SeenPing {
 }
 
 /// A data message, as its frame headers announced it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct SeenMessage {
     /// The packet that holds the header of its first frame.
     pub packet: PacketId,

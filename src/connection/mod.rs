@@ -27,12 +27,14 @@ mod record;
 mod secure;
 mod session;
 mod split;
+mod store;
 mod tls_failure;
 
 pub use activity::{Activity, Conduct, SeenMessage, SeenPing};
 pub use cause::{Cause, CauseKind};
 pub use rate::Rate;
 pub use record::*;
+pub use store::{Block, Place, Store};
 pub use tls_failure::TlsFailure;
 
 use std::net::IpAddr;
@@ -58,7 +60,9 @@ pub struct Workplace {
     /// The secrets that are known by now.
     pub secrets: Arc<Secrets>,
     /// Connections that are over.
-    pub records: Vec<ConnectionRecord>,
+    pub finished: Store,
+    /// Those of the TCP connection that is ending.
+    records: Vec<ConnectionRecord>,
     /// TLS handshakes that failed.
     pub tls_failures: Vec<TlsFailure>,
     /// Connections whose secrets were not known when they were needed, by the client's random.
@@ -181,7 +185,15 @@ impl Application for Connection {
         }
     }
 
-    fn finish(mut self, summary: &FlowSummary, workplace: &mut Workplace) {
+    fn finish(self, summary: &FlowSummary, workplace: &mut Workplace) {
+        self.end(summary, workplace);
+        workplace.records.drain(..).for_each(|record| workplace.finished.push(record));
+    }
+}
+
+impl Connection {
+    /// Nothing more comes: its records are beside those of what it is carried by.
+    fn end(mut self, summary: &FlowSummary, workplace: &mut Workplace) {
         let fins = summary.directions.iter().filter(|direction| direction.fin_in_gap).count() as u64;
         self.missed = self.missed.saturating_sub(fins);
         let past = self.past.take().map_or_else(Past::default, |past| *past);
@@ -192,9 +204,7 @@ impl Application for Connection {
             record.request.forwarded_for = proxied.map(|client| client.to_string().into()).or(told);
         }
     }
-}
 
-impl Connection {
     /// The records of what was found.
     fn tell(mut self, refused: Vec<Refusal>, summary: &FlowSummary, workplace: &mut Workplace) {
         let records = &mut workplace.records;

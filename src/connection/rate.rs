@@ -1,9 +1,11 @@
 //! How fast messages come: in the last seconds, and before them. A few bytes, whatever the traffic.
 
+use bitcode::{Decode, Encode};
+
 use crate::flow::Timestamp;
 
 /// Messages of one end by the second of the clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Rate {
     /// The latest second with a message, since the epoch.
     second: i64,

@@ -2,6 +2,8 @@
 //!
 //! Observed facts are kept apart from verdicts: frames are what was on the wire, [`Verdict`] is what follows from it.
 
+use bitcode::{Decode, Encode};
+
 use crate::close_code::CloseCode;
 use crate::flow::{Endpoint, PacketId, PerRole, Role, Timestamp};
 use crate::http::{Field, Request, Response, forwarded_for};
@@ -12,7 +14,7 @@ use super::activity::Activity;
 use super::cause::Cause;
 
 /// One WebSocket connection, or one attempt to open one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
 pub struct ConnectionRecord {
     /// The first packet of the TCP connection; of a later attempt on the same TCP connection, the first of its request.
     pub first_packet: PacketId,
@@ -49,6 +51,7 @@ pub struct ConnectionRecord {
     /// How it ended.
     pub verdict: Verdict,
     /// Why, where the capture shows it. It is told when all connections are known, because they explain each other.
+    #[bitcode(skip)]
     pub cause: Option<Cause>,
     /// The evidence for that, until then.
     pub activity: Option<Box<Activity>>,
@@ -72,7 +75,7 @@ pub struct ConnectionRecord {
 }
 
 /// What carries a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Transport {
     /// TCP alone.
     Tcp,
@@ -92,7 +95,7 @@ impl Transport {
 }
 
 /// What an upgrade request said of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct RequestFacts {
     /// The `Host` field.
     pub host: Option<Box<str>>,
@@ -120,7 +123,7 @@ impl RequestFacts {
 }
 
 /// What the answer to an upgrade request said.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct ResponseFacts {
     /// The status code.
     pub status: Option<u16>,
@@ -142,7 +145,7 @@ impl ResponseFacts {
 }
 
 /// What became of an opening handshake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Handshake {
     /// Asked, and answered with a valid 101.
     Complete,
@@ -171,7 +174,7 @@ impl Handshake {
 }
 
 /// How a connection ended. All `None` for a connection that is open, and for an attempt that never became one.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
 pub struct Verdict {
     /// The code of the first Close frame, 1005 if it is empty, 1006 if TCP ended without one.
     pub close_code: Option<CloseCode>,
@@ -196,7 +199,7 @@ pub struct Verdict {
 }
 
 /// What a close code rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum CloseSource {
     /// The Close frame says so.
     Frame,
@@ -219,7 +222,7 @@ impl CloseSource {
 }
 
 /// Who closed first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum ClosedBy {
     /// One end.
     One(Role),
@@ -239,7 +242,7 @@ impl ClosedBy {
 }
 
 /// How the first Close frame was answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum CloseReply {
     /// With the same code.
     Matching,
@@ -262,7 +265,7 @@ impl CloseReply {
 }
 
 /// How TCP ended: what the first sender of an end sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum TcpEnd {
     /// A FIN.
     Fin,
@@ -282,7 +285,7 @@ impl TcpEnd {
 }
 
 /// A Close frame as it was on the wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct CloseFrame {
     /// The packet that holds its last byte.
     pub packet: PacketId,
@@ -303,7 +306,7 @@ pub struct CloseFrame {
 }
 
 /// Which of a connection's Close frames one is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Position {
     /// The first of the connection.
     First,
@@ -326,7 +329,7 @@ impl Position {
 }
 
 /// A text message or Close reason that is not UTF-8.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct InvalidUtf8 {
     /// The packet that holds the first bad byte.
     pub packet: PacketId,
@@ -345,6 +348,7 @@ pub struct InvalidUtf8 {
     /// Up to [`crate::limits::CONTEXT_BYTES`] bytes before the first bad byte and as many from it on.
     pub context: Box<[u8]>,
     /// What the text looks like instead; `None` if nothing fits better than chance.
+    #[bitcode(skip)]
     pub likely_cause: Option<LikelyCause>,
     /// The code of the Close frame that the peer sent once it had received this, 1005 if that was empty; `None` if it
     /// sent none.
@@ -354,7 +358,7 @@ pub struct InvalidUtf8 {
 }
 
 /// Where a text was that is not UTF-8.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum TextLocation {
     /// In the sender's data message of this number, from 0.
     TextMessage(u64),
@@ -363,7 +367,7 @@ pub enum TextLocation {
 }
 
 /// A breach of a protocol.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct Violation {
     /// The packet that shows it.
     pub packet: PacketId,

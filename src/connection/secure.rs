@@ -109,7 +109,7 @@ impl Secure {
         let failure = TlsFailure::of(&self.tls, self.client, start, summary, missed);
         self.tls.finish(summary.last(), &mut Carried { content: &mut self.content, workplace });
         let summary = self.summary_of_content(summary);
-        self.content.connection.finish(&summary, workplace);
+        self.content.connection.end(&summary, workplace);
         let sni = self.tls.client_hello().and_then(|hello| hello.sni.clone());
         for record in workplace.records.iter_mut().skip(first) {
             record.transport = Transport::Tls;

@@ -10,19 +10,13 @@ use crate::capture::LinkType;
 
 /// The table of `analysis`.
 pub(super) fn table(analysis: &Analysis) -> PolarsResult<DataFrame> {
-    let mut rows: Vec<_> = analysis.captures.iter().map(|capture| Row { capture, connections: 0 }).collect();
-    for record in &analysis.connections {
-        if let Some(row) = rows.get_mut(record.first_packet.file() as usize) {
-            row.connections += 1;
-        }
-    }
+    let rows: Vec<_> = analysis.captures.iter().map(|capture| Row { capture }).collect();
     schema::frame(&columns(), &rows)
 }
 
-/// A capture file and how many connections begin in it.
+/// A capture file.
 pub(super) struct Row<'a> {
     capture: &'a AnalysedCapture,
-    connections: u64,
 }
 
 type Field<'a> = Column<Row<'a>>;
@@ -82,7 +76,8 @@ fn content_columns<'a>() -> [Field<'a>; 3] {
             .means("TCP payload of WebSocket connections that was on the wire and is not in it"),
         Field::count("tcp_streams", |row| Some(row.capture.conversations.len() as u64))
             .means("TCP connections in it, as Wireshark counts them"),
-        Field::count("connections", |row| Some(row.connections)).means("Rows of `connections` that begin in it"),
+        Field::count("connections", |row| Some(row.capture.connections))
+            .means("Rows of `connections` that begin in it"),
     ]
 }
 

@@ -36,21 +36,36 @@ pub struct CloseCodeRow {
 /// The histogram of close codes, the most frequent first, equally frequent ones by code.
 #[must_use]
 pub fn histogram(analysis: &Analysis) -> Vec<CloseCodeRow> {
-    let mut counts = BTreeMap::<CloseCode, Count>::new();
-    for record in &analysis.connections {
+    let mut histogram = Histogram::default();
+    analysis.connections.for_each(|_, record| histogram.add(record));
+    histogram.rows()
+}
+
+/// The histogram of close codes while it is counted.
+#[derive(Debug, Default)]
+pub struct Histogram(BTreeMap<CloseCode, Count>);
+
+impl Histogram {
+    /// Counts `record`.
+    pub fn add(&mut self, record: &ConnectionRecord) {
         if let Some(code) = record.verdict.close_code {
-            counts.entry(code).or_default().add(record);
+            self.0.entry(code).or_default().add(record);
         }
         for frame in &record.close_frames {
             let code = frame.code.unwrap_or(CloseCode::NO_STATUS);
-            *counts.entry(code).or_default().frames.get_mut(frame.sender) += 1;
+            *self.0.entry(code).or_default().frames.get_mut(frame.sender) += 1;
         }
     }
-    let total = counts.values().map(|count| count.connections).sum();
-    let mut rows: Vec<_> = counts.into_iter().map(|(code, count)| count.into_row(code, total)).collect();
-    // The sort is stable: ties stay in the order of codes.
-    rows.sort_by_key(|row| Reverse(row.connections));
-    rows
+
+    /// The most frequent first, equally frequent ones by code.
+    #[must_use]
+    pub fn rows(self) -> Vec<CloseCodeRow> {
+        let total = self.0.values().map(|count| count.connections).sum();
+        let mut rows: Vec<_> = self.0.into_iter().map(|(code, count)| count.into_row(code, total)).collect();
+        // The sort is stable: ties stay in the order of codes.
+        rows.sort_by_key(|row| Reverse(row.connections));
+        rows
+    }
 }
 
 /// The share of `part` in `total`, from 0 to 1; `None` of nothing.
@@ -59,7 +74,7 @@ pub(super) fn share(part: u64, total: u64) -> Option<f64> {
 }
 
 /// A row while it is counted.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Count {
     connections: u64,
     closed_by: PerRole<u64>,
@@ -106,9 +121,9 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
     Some(f64::midpoint(lower, upper))
 }
 
-/// The table of `analysis`.
-pub(super) fn table(analysis: &Analysis) -> PolarsResult<DataFrame> {
-    schema::frame(&columns(), &histogram(analysis))
+/// The table of `rows`.
+pub(super) fn table(rows: &[CloseCodeRow]) -> PolarsResult<DataFrame> {
+    schema::frame(&columns(), rows)
 }
 
 type Field = Column<CloseCodeRow>;

@@ -8,6 +8,7 @@ use polars::prelude::{DataFrame, PolarsResult};
 use super::schema::{self, Column};
 use crate::analyze::Analysis;
 use crate::close_code::CloseCode;
+use crate::connection::ConnectionRecord;
 use crate::error::{Error, Result};
 use crate::flow::Timestamp;
 use crate::limits::TIME_BUCKETS;
@@ -40,17 +41,26 @@ fn round_width(span: Duration, buckets: u64) -> Duration {
     Duration::from_secs(round.unwrap_or_else(|| wanted.next_multiple_of(DAY_SECONDS)))
 }
 
+/// When connections ended, and with which code: what the time series is made of.
+#[derive(Debug, Default)]
+pub(super) struct Closes(Vec<(i64, CloseCode)>);
+
+impl Closes {
+    /// Takes in `record`.
+    pub(super) fn add(&mut self, record: &ConnectionRecord) {
+        if let Some((ended_at, code)) = record.ended_at.zip(record.verdict.close_code) {
+            self.0.push((ended_at.as_nanos(), code));
+        }
+    }
+}
+
 /// A row for each bucket of the captures' span and each code that occurs, in that order.
 ///
 /// # Errors
 ///
 /// [`Error::TooManyBuckets`] if a chosen `bucket` makes more rows than [`TIME_BUCKETS`]; an automatic one never does.
-pub(super) fn over_time(analysis: &Analysis, bucket: Option<Duration>) -> Result<Vec<BucketRow>> {
-    let closes: Vec<_> = analysis
-        .connections
-        .iter()
-        .filter_map(|record| Some((record.ended_at?.as_nanos(), record.verdict.close_code?)))
-        .collect();
+pub(super) fn over_time(analysis: &Analysis, closes: Closes, bucket: Option<Duration>) -> Result<Vec<BucketRow>> {
+    let Closes(closes) = closes;
     let Some((first, last)) = span(analysis, &closes) else { return Ok(Vec::new()) };
     let mut counts = BTreeMap::<CloseCode, BTreeMap<i64, u64>>::new();
     for &(_, code) in &closes {
@@ -131,7 +141,13 @@ mod tests {
     use crate::dataframe::sample::{self, ConnectionBuilder};
     use crate::flow::Role;
 
-    fn closed(code: u16, second: i64) -> crate::connection::ConnectionRecord {
+    fn over_time(analysis: &Analysis, bucket: Option<Duration>) -> Result<Vec<BucketRow>> {
+        let mut closes = Closes::default();
+        analysis.connections.for_each(|_, record| closes.add(record));
+        super::over_time(analysis, closes, bucket)
+    }
+
+    fn closed(code: u16, second: i64) -> ConnectionRecord {
         ConnectionBuilder::new().closed(code, Role::Client).ended_at(second * 1_000_000_000 + 5).build()
     }
 

@@ -8,9 +8,9 @@ use super::schema::{self, Column};
 use crate::analyze::Analysis;
 use crate::connection::CloseFrame;
 
-/// The table of `analysis`.
-pub(super) fn table(analysis: &Analysis) -> PolarsResult<DataFrame> {
-    schema::frame(&columns(), &event::rows(analysis, |record| &record.close_frames))
+/// The table of `events`.
+pub(super) fn table(analysis: &Analysis, events: &[(u64, CloseFrame)]) -> PolarsResult<DataFrame> {
+    schema::frame(&columns(), &event::rows(analysis, events))
 }
 
 type Field<'a> = Column<EventRow<'a, CloseFrame>>;

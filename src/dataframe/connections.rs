@@ -9,10 +9,9 @@ use super::schema::{self, Column};
 use crate::analyze::Analysis;
 use crate::connection::{CloseSource, ConnectionRecord};
 
-/// The table of `analysis`.
-pub(super) fn table(analysis: &Analysis) -> PolarsResult<DataFrame> {
-    let rows: Vec<_> =
-        (0..).zip(&analysis.connections).map(|(number, record)| Row { analysis, number, record }).collect();
+/// The table of the connections of `chunk`, of which the first has the number `first`.
+pub(super) fn table(analysis: &Analysis, chunk: &[ConnectionRecord], first: u64) -> PolarsResult<DataFrame> {
+    let rows: Vec<_> = (first..).zip(chunk).map(|(number, record)| Row { analysis, number, record }).collect();
     schema::frame(&columns(), &rows)
 }
 
@@ -89,10 +88,10 @@ fn time_columns<'a>() -> [Field<'a>; 4] {
 /// Who talked to whom.
 fn endpoint_columns<'a>() -> [Field<'a>; 6] {
     [
-        Field::text("client_ip", |row| Some(row.record.client.ip().to_string().into()))
+        Field::address("client_ip", |row| row.record.client.ip())
             .means("Address of the TCP connection's end that asked"),
         Field::code("client_port", |row| Some(row.record.client.port())).means("Its TCP port"),
-        Field::text("server_ip", |row| Some(row.record.server.ip().to_string().into()))
+        Field::address("server_ip", |row| row.record.server.ip())
             .means("Address of the TCP connection's end that was asked"),
         Field::code("server_port", |row| Some(row.record.server.port())).means("Its TCP port"),
         Field::text("forwarded_for", |row| text(&row.record.request.forwarded_for))

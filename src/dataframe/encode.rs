@@ -1,15 +1,16 @@
 //! DataFrames to the bytes of a file format.
 
-use std::borrow::Cow;
 use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 
+use polars::io::{ipc, parquet};
 use polars::prelude::{
-    ChunkCast, Column, CompatLevel, CsvWriter, DataFrame, DataType, IntoColumn, IpcWriter, JsonFormat, JsonWriter,
-    NewChunkedArray, ParquetWriter, PolarsResult, SerWriter, StringChunked,
+    Column, CompatLevel, CsvWriter, DataFrame, DataType, IntoColumn, IpcWriter, JsonFormat, JsonWriter, ParquetWriter,
+    PolarsError, PolarsResult, QuoteStyle, Schema, SerWriter, StringChunkedBuilder,
 };
 
-use super::escape::escape;
-use super::moment::utc_text;
+use super::escape::{csv_cell, is_csv_cell};
+use super::moment::UtcText;
 use crate::flow::Timestamp;
 
 /// A file format for tables.
@@ -55,36 +56,133 @@ impl Format {
 /// # Errors
 ///
 /// What writing to `out` says, and what Polars says where that is the trouble.
-pub(super) fn encode(frame: &DataFrame, format: Format, out: impl Write) -> io::Result<()> {
-    let mut out = Witness { out, error: None };
-    let encoded = match format {
-        Format::Csv => csv(frame, &mut out),
-        Format::Parquet => ParquetWriter::new(&mut out).finish(&mut frame.clone()).map(drop),
-        Format::Json => json(frame, JsonFormat::Json, &mut out),
-        Format::Ndjson => json(frame, JsonFormat::JsonLines, &mut out),
-        // Readers that do not know Arrow's string views, which are new, still abound.
-        Format::Arrow => IpcWriter::new(&mut out).with_compat_level(CompatLevel::oldest()).finish(&mut frame.clone()),
-    };
-    match (out.error, encoded) {
-        (Some(error), _) => Err(error),
-        (None, Err(error)) => Err(io::Error::other(error)),
-        (None, Ok(())) => out.out.flush(),
+pub(super) fn encode(frame: &DataFrame, format: Format, mut out: impl Write) -> io::Result<()> {
+    let mut writer = TableWriter::new(format, frame.schema(), &mut out)?;
+    writer.write(frame)?;
+    writer.finish()?;
+    out.flush()
+}
+
+/// A table that is written part by part.
+pub(super) struct TableWriter<W: Write> {
+    encoder: Encoder<W>,
+    /// What writing said: what Polars makes of it does not always tell the kind.
+    error: KeptError,
+}
+
+enum Encoder<W: Write> {
+    Csv(Witness<W>),
+    Parquet(Box<parquet::write::BatchedWriter<Witness<W>>>),
+    /// Whether rows were written.
+    Json(Witness<W>, bool),
+    Ndjson(Witness<W>),
+    Arrow(Box<ipc::BatchedWriter<Witness<W>>>),
+}
+
+impl<W: Write> TableWriter<W> {
+    /// Begins a table with the columns of `schema` in `out`, which is not flushed at the end. Wrap a file in a buffer.
+    pub(super) fn new(format: Format, schema: &Schema, out: W) -> io::Result<Self> {
+        let error = KeptError::default();
+        let out = Witness { out, error: Arc::clone(&error) };
+        let encoder = Encoder::new(format, schema, out).map_err(|said| told(&error, said))?;
+        Ok(Self { encoder, error })
+    }
+
+    /// Appends the rows of `frame`, which has the columns of the schema.
+    pub(super) fn write(&mut self, frame: &DataFrame) -> io::Result<()> {
+        if frame.height() == 0 {
+            return Ok(());
+        }
+        self.encoder.write(frame).map_err(|said| told(&self.error, said))
+    }
+
+    /// Writes what comes after the last row.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.encoder.finish().map_err(|said| told(&self.error, said))
     }
 }
 
-/// A writer that keeps its error: what Polars makes of it does not always tell the kind.
+impl<W: Write> Encoder<W> {
+    fn new(format: Format, schema: &Schema, mut out: Witness<W>) -> PolarsResult<Self> {
+        Ok(match format {
+            Format::Csv => {
+                // Names of columns need no quotes, and Polars would take eight million instructions for them.
+                let names: Vec<&str> = schema.iter_names().map(|name| name.as_str()).collect();
+                writeln!(out, "{}", names.join(","))?;
+                Self::Csv(out)
+            }
+            Format::Parquet => Self::Parquet(Box::new(ParquetWriter::new(out).batched(schema)?)),
+            Format::Json => {
+                out.write_all(b"[")?;
+                Self::Json(out, false)
+            }
+            Format::Ndjson => Self::Ndjson(out),
+            Format::Arrow => {
+                // Readers that do not know Arrow's string views, which are new, still abound.
+                let writer = IpcWriter::new(out).with_compat_level(CompatLevel::oldest());
+                // No column has a dictionary, of which these would tell.
+                let fields = vec![Default::default(); schema.len()];
+                Self::Arrow(Box::new(writer.batched(schema, fields)?))
+            }
+        })
+    }
+
+    fn write(&mut self, frame: &DataFrame) -> PolarsResult<()> {
+        match self {
+            Self::Csv(out) => {
+                // Cells come with their quotes: Polars looks through each text three times to see whether it needs any.
+                let writer = CsvWriter::new(out).include_header(false).with_quote_style(QuoteStyle::Never);
+                { writer }.finish(&mut with_columns(frame, csv_cells)?)
+            }
+            Self::Parquet(writer) => writer.write_batch(frame),
+            Self::Json(out, has_rows) => {
+                let mut rows = Vec::new();
+                json(frame, JsonFormat::Json, &mut rows)?;
+                if std::mem::replace(has_rows, true) {
+                    out.write_all(b",")?;
+                }
+                // The rows of this part stand in brackets of their own.
+                let rows = rows.strip_prefix(b"[").and_then(|rows| rows.strip_suffix(b"]"));
+                Ok(out.write_all(rows.unwrap_or_default())?)
+            }
+            Self::Ndjson(out) => json(frame, JsonFormat::JsonLines, out),
+            Self::Arrow(writer) => writer.write_batch(frame),
+        }
+    }
+
+    fn finish(&mut self) -> PolarsResult<()> {
+        match self {
+            Self::Csv(_) | Self::Ndjson(_) => Ok(()),
+            Self::Parquet(writer) => writer.finish().map(drop),
+            Self::Json(out, _) => Ok(out.write_all(b"]")?),
+            Self::Arrow(writer) => writer.finish(),
+        }
+    }
+}
+
+/// The first error of a writer, which its owner does not get to see otherwise.
+type KeptError = Arc<Mutex<Option<io::Error>>>;
+
+/// The kept error, or what Polars says where there is none.
+fn told(kept: &KeptError, said: PolarsError) -> io::Error {
+    kept.lock().ok().and_then(|mut kept| kept.take()).unwrap_or_else(|| io::Error::other(said))
+}
+
+/// A writer that keeps its error.
 struct Witness<W> {
     out: W,
-    error: Option<io::Error>,
+    error: KeptError,
 }
 
 impl<W: Write> Witness<W> {
     /// Keeps the error of `result` and gives one of the same kind instead.
-    fn keep<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+    fn keep<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|error| {
             let kind = error.kind();
-            if kind != io::ErrorKind::Interrupted {
-                self.error = Some(error);
+            if kind != io::ErrorKind::Interrupted
+                && let Ok(mut kept) = self.error.lock()
+            {
+                kept.get_or_insert(error);
             }
             kind.into()
         })
@@ -103,12 +201,12 @@ impl<W: Write> Write for Witness<W> {
     }
 }
 
-fn csv(frame: &DataFrame, out: &mut impl Write) -> PolarsResult<()> {
-    let cells = |column: &Column| match column.dtype() {
-        DataType::String => escaped(column),
+/// A column as CSV has it.
+fn csv_cells(column: &Column) -> PolarsResult<Column> {
+    match column.dtype() {
+        DataType::String => csv_texts(column),
         _ => times_as_text(column),
-    };
-    CsvWriter::new(out).finish(&mut with_columns(frame, cells)?)
+    }
 }
 
 fn json(frame: &DataFrame, format: JsonFormat, out: &mut impl Write) -> PolarsResult<()> {
@@ -120,10 +218,20 @@ fn with_columns(frame: &DataFrame, make: impl Fn(&Column) -> PolarsResult<Column
     DataFrame::new(frame.height(), frame.columns().iter().map(make).collect::<PolarsResult<_>>()?)
 }
 
-/// A column of text with every cell escaped.
-fn escaped(column: &Column) -> PolarsResult<Column> {
-    let cells = column.str()?.iter().map(|cell| cell.map(escape));
-    Ok(StringChunked::from_iter_options(column.name().clone(), cells).into_column())
+/// A column of text with every cell as CSV has it: the same column, where no cell needs a change.
+fn csv_texts(column: &Column) -> PolarsResult<Column> {
+    let texts = column.str()?;
+    if texts.iter().flatten().all(is_csv_cell) {
+        return Ok(column.clone());
+    }
+    let mut cells = StringChunkedBuilder::new(column.name().clone(), column.len());
+    for text in texts.iter() {
+        match text.filter(|text| !is_csv_cell(text)).map(csv_cell) {
+            Some(changed) => cells.append_value(changed),
+            None => cells.append_option(text),
+        }
+    }
+    Ok(cells.finish().into_column())
 }
 
 /// A column of times as text, and any other column as it is.
@@ -131,10 +239,18 @@ fn times_as_text(column: &Column) -> PolarsResult<Column> {
     if !matches!(column.dtype(), DataType::Datetime(..)) {
         return Ok(column.clone());
     }
-    let nanoseconds = column.datetime()?.physical().cast(&DataType::Int64)?;
-    let text = |nanoseconds| Cow::Owned::<str>(utc_text(Timestamp::from_nanos(nanoseconds)));
-    let cells = nanoseconds.i64()?.iter().map(|cell| cell.map(text));
-    Ok(StringChunked::from_iter_options(column.name().clone(), cells).into_column())
+    let mut texts = StringChunkedBuilder::new(column.name().clone(), column.len());
+    let mut text = UtcText::default();
+    for nanoseconds in column.datetime()?.physical().iter() {
+        match nanoseconds {
+            Some(nanoseconds) => {
+                text.set(Timestamp::from_nanos(nanoseconds));
+                texts.append_value(text.as_str());
+            }
+            None => texts.append_null(),
+        }
+    }
+    Ok(texts.finish().into_column())
 }
 
 #[cfg(test)]
@@ -145,7 +261,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::dataframe::{TableName, TableOptions, Tables, sample, unescape};
+    use crate::dataframe::{TableName, TableOptions, Tables, escape, sample, unescape};
     use crate::flow::Role;
 
     fn tables() -> Tables {
@@ -182,6 +298,18 @@ mod tests {
         assert!(lines[2].ends_with(",reply,1000,Normal Closure,standard,\"\",true,2"), "{}", lines[2]);
         assert!(lines[4].ends_with(",first,,,,,true,0"), "{}", lines[4]);
         assert_eq!(unescape("\\u{3d}bad\\\\xff").unwrap(), "=bad\\xff");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn quotes_are_where_polars_sets_them(texts in proptest::collection::vec(proptest::option::of("[a,\"\\\\=\n é]{0,4}"), 1..8)) {
+            let ours = DataFrame::new(texts.len(), vec![Column::new("text".into(), &texts)]).unwrap();
+            let escaped: Vec<_> = texts.iter().map(|text| text.as_deref().map(escape)).collect();
+            let mut theirs = DataFrame::new(texts.len(), vec![Column::new("text".into(), &escaped)]).unwrap();
+            let mut expected = Vec::new();
+            CsvWriter::new(&mut expected).finish(&mut theirs).unwrap();
+            proptest::prop_assert_eq!(text(&ours, Format::Csv), String::from_utf8(expected).unwrap());
+        }
     }
 
     #[test]

@@ -39,6 +39,25 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The bytes of a CSV cell: [`escape`]d, and in quotes where readers need them, which is also where it is empty, because
+/// null is nothing at all.
+pub(super) fn csv_cell(text: &str) -> Cow<'_, str> {
+    let escaped = escape(text);
+    // Lines do not end in what is escaped.
+    if !escaped.is_empty() && !escaped.contains([',', '"']) {
+        return escaped;
+    }
+    Cow::Owned(format!("\"{}\"", escaped.replace('"', "\"\"")))
+}
+
+/// Whether [`csv_cell`] certainly leaves `text` as it is. Most text is ASCII, of which it changes little; the loop has no
+/// exit, so that it is done many bytes at a time.
+pub(super) fn is_csv_cell(text: &str) -> bool {
+    let is_plain = |byte: u8| (b' '..=b'~').contains(&byte) & !matches!(byte, b'\\' | b'"' | b',');
+    let begins_plainly = text.as_bytes().first().is_some_and(|first| !matches!(first, b'=' | b'+' | b'-' | b'@'));
+    begins_plainly && text.bytes().fold(true, |plain, byte| plain & is_plain(byte))
+}
+
 /// Text as a terminal gets it; [`unescape`] undoes it.
 ///
 /// A backslash becomes `\\`, a line feed `\n`, a carriage return `\r`, a tab `\t`. Every other control character, line or
@@ -169,6 +188,13 @@ mod tests {
             let escaped = escape(&text);
             let back = unescape(&escaped);
             prop_assert_eq!(back.as_deref(), Some(text.as_str()));
+        }
+
+        #[test]
+        fn what_is_a_cell_already_stays(text in troubled(), plain in "[ -~]{0,40}") {
+            for text in [text.as_str(), plain.as_str()] {
+                prop_assert_eq!(is_csv_cell(text), text.is_ascii() && csv_cell(text) == text);
+            }
         }
 
         #[test]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::schema::Column;
 use crate::analyze::Analysis;
 use crate::close_code::CloseCode;
-use crate::connection::{CloseFrame, ConnectionRecord, InvalidUtf8, Violation};
+use crate::connection::{CloseFrame, InvalidUtf8, Violation};
 use crate::flow::{PacketId, Role, Timestamp};
 
 /// Something that one end sent, and the packet that shows it.
@@ -58,18 +58,33 @@ pub(super) struct EventRow<'a, E> {
     pub(super) event: &'a E,
 }
 
-/// The events that `of` finds in each connection, in order of capture: by file, packet, connection, and as `of` has them.
-pub(super) fn rows<'a, E: Event>(
-    analysis: &'a Analysis,
-    of: impl Fn(&'a ConnectionRecord) -> &'a [E],
-) -> Vec<EventRow<'a, E>> {
-    let mut rows = Vec::new();
-    for (connection, record) in (0..).zip(&analysis.connections) {
-        rows.extend(of(record).iter().map(|event| EventRow { analysis, connection, event }));
+/// Events while they are gathered, each with the number of its connection.
+#[derive(Debug)]
+pub(super) struct Events<E>(Vec<(u64, E)>);
+
+impl<E> Default for Events<E> {
+    fn default() -> Self {
+        Self(Vec::new())
     }
-    // The sort is stable, which keeps the order of connections and that within each.
-    rows.sort_by_key(|row| row.event.place().0);
-    rows
+}
+
+impl<E: Event> Events<E> {
+    /// Takes in the events of the connection of that number; to be done in their order.
+    pub(super) fn add(&mut self, number: u64, events: impl IntoIterator<Item = E>) {
+        self.0.extend(events.into_iter().map(|event| (number, event)));
+    }
+
+    /// All of them in order of capture: by file, packet, connection, and as each connection has them.
+    pub(super) fn sorted(mut self) -> Vec<(u64, E)> {
+        // The sort is stable, which keeps the order of connections and that within each.
+        self.0.sort_by_key(|(_, event)| event.place().0);
+        self.0
+    }
+}
+
+/// The rows of `events`.
+pub(super) fn rows<'a, E>(analysis: &'a Analysis, events: &'a [(u64, E)]) -> Vec<EventRow<'a, E>> {
+    events.iter().map(|(connection, event)| EventRow { analysis, connection: *connection, event }).collect()
 }
 
 type Field<'a, E> = Column<EventRow<'a, E>>;
@@ -121,7 +136,10 @@ mod tests {
                 violation.packet = PacketId::new(file, number);
             }
         }
-        let rows = rows(&analysis, |record| &record.violations);
+        let mut events = Events::default();
+        analysis.connections.for_each(|number, record| events.add(number, record.violations.iter().cloned()));
+        let events = events.sorted();
+        let rows = rows(&analysis, &events);
         let found: Vec<_> = rows.iter().map(|row| (row.connection, row.event.rule)).collect();
         let (first, second) = (Rule::ReservedBits, Rule::ReservedOpcode);
         assert_eq!(found, [(2, second), (0, second), (1, first), (1, second), (0, first), (2, first)]);

@@ -10,9 +10,9 @@ use crate::analyze::Analysis;
 use crate::connection::{InvalidUtf8, TextLocation};
 use crate::websocket::LikelyCause;
 
-/// The table of `analysis`.
-pub(super) fn table(analysis: &Analysis) -> PolarsResult<DataFrame> {
-    schema::frame(&columns(), &event::rows(analysis, |record| &record.invalid_utf8))
+/// The table of `events`.
+pub(super) fn table(analysis: &Analysis, events: &[(u64, InvalidUtf8)]) -> PolarsResult<DataFrame> {
+    schema::frame(&columns(), &event::rows(analysis, events))
 }
 
 type Field<'a> = Column<EventRow<'a, InvalidUtf8>>;

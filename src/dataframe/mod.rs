@@ -7,7 +7,7 @@
 use std::io;
 use std::time::Duration;
 
-use polars::prelude::{DataFrame, PolarsResult};
+use polars::prelude::DataFrame;
 
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
@@ -23,6 +23,7 @@ mod escape;
 mod event;
 mod invalid_utf8;
 mod moment;
+mod parts;
 mod reconnects;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -30,13 +31,15 @@ pub mod schema;
 mod tls_failures;
 mod violations;
 
-pub use close_codes::{CloseCodeRow, histogram};
-pub use close_codes_by_endpoint::{EndpointCodeRow, EndpointKey, by_endpoint};
+pub use close_codes::{CloseCodeRow, Histogram, histogram};
+pub(crate) use close_codes_by_endpoint::PerEndpoint;
+pub use close_codes_by_endpoint::{EndpointCodeRow, EndpointCodes, EndpointKey, by_endpoint};
 pub use close_codes_over_time::automatic_bucket;
 pub use encode::Format;
 pub use escape::{escape, printable, unescape, wire_text};
 pub use moment::utc_text;
-pub use reconnects::{Reconnect, reconnects, settle_reconnects};
+pub use parts::{Output, write_tables};
+pub use reconnects::{Clients, reconnects, settle_reconnects};
 pub use schema::{ColumnSchema, ValueType, schema_markdown, table_markdown};
 
 /// A table of the contract.
@@ -159,7 +162,7 @@ pub struct TableOptions {
 }
 
 /// Every table of an analysis.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Tables {
     /// One row per WebSocket connection, and per attempt to open one.
     pub connections: DataFrame,
@@ -184,28 +187,41 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Makes every table of `analysis`.
+    /// Makes every table of `analysis`, with all its rows in memory; [`write_tables`] has a part of them at a time.
     ///
     /// # Errors
     ///
     /// [`Error::TooManyBuckets`] if `options.bucket` is too small for the time that the captures span, and
     /// [`Error::Table`] if Polars refuses to make a table.
     pub fn new(analysis: &Analysis, options: &TableOptions) -> Result<Self> {
-        Ok(Self {
-            connections: made(TableName::Connections, connections::table(analysis))?,
-            close_frames: made(TableName::CloseFrames, close_frames::table(analysis))?,
-            invalid_utf8: made(TableName::InvalidUtf8, invalid_utf8::table(analysis))?,
-            violations: made(TableName::Violations, violations::table(analysis))?,
-            close_codes: made(TableName::CloseCodes, close_codes::table(analysis))?,
-            close_codes_by_endpoint: made(TableName::CloseCodesByEndpoint, close_codes_by_endpoint::table(analysis))?,
-            close_codes_over_time: {
-                let rows = close_codes_over_time::over_time(analysis, options.bucket)?;
-                made(TableName::CloseCodesOverTime, close_codes_over_time::table(&rows))?
-            },
-            reconnects: made(TableName::Reconnects, reconnects::table(analysis))?,
-            tls_failures: made(TableName::TlsFailures, tls_failures::table(analysis))?,
-            captures: made(TableName::Captures, captures::table(analysis))?,
-        })
+        let mut tables = Self::default();
+        parts::each(analysis, options, &TableName::ALL, &mut |_| (), |name, part| {
+            let table = tables.get_mut(name);
+            if table.width() == 0 {
+                *table = part;
+                return Ok(());
+            }
+            table.vstack_mut(&part).map(drop).map_err(|source| Error::Table { table: name.name(), source })
+        })?;
+        for name in TableName::ALL {
+            tables.get_mut(name).rechunk_mut();
+        }
+        Ok(tables)
+    }
+
+    const fn get_mut(&mut self, table: TableName) -> &mut DataFrame {
+        match table {
+            TableName::Connections => &mut self.connections,
+            TableName::CloseFrames => &mut self.close_frames,
+            TableName::InvalidUtf8 => &mut self.invalid_utf8,
+            TableName::Violations => &mut self.violations,
+            TableName::CloseCodes => &mut self.close_codes,
+            TableName::CloseCodesByEndpoint => &mut self.close_codes_by_endpoint,
+            TableName::CloseCodesOverTime => &mut self.close_codes_over_time,
+            TableName::Reconnects => &mut self.reconnects,
+            TableName::TlsFailures => &mut self.tls_failures,
+            TableName::Captures => &mut self.captures,
+        }
     }
 
     /// The DataFrame of `table`.
@@ -233,11 +249,6 @@ impl Tables {
     pub fn write(&self, table: TableName, format: Format, out: impl io::Write) -> io::Result<()> {
         encode::encode(self.get(table), format, out)
     }
-}
-
-/// Names the table in an error.
-fn made(table: TableName, frame: PolarsResult<DataFrame>) -> Result<DataFrame> {
-    frame.map_err(|source| Error::Table { table: table.name(), source })
 }
 
 #[cfg(test)]

@@ -5,13 +5,70 @@ use crate::flow::Timestamp;
 /// A moment as `2026-01-31T12:00:00.123456789Z`.
 #[must_use]
 pub fn utc_text(time: Timestamp) -> String {
-    const SECOND: i64 = 1_000_000_000;
-    let seconds = time.as_nanos().div_euclid(SECOND);
-    let nanoseconds = time.as_nanos().rem_euclid(SECOND);
-    let (year, month, day) = date(seconds.div_euclid(86_400));
-    let second = seconds.rem_euclid(86_400);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanoseconds:09}Z")
+    UtcText::of(time).as_str().to_owned()
+}
+
+/// The text of a moment without an allocation: tables have a handful of moments in each row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UtcText {
+    text: [u8; 30],
+    /// Which second the text is of, since 1970.
+    second: i64,
+}
+
+impl UtcText {
+    pub(super) fn of(time: Timestamp) -> Self {
+        let mut text = Self::default();
+        text.set(time);
+        text
+    }
+
+    /// Becomes that of `time`. It is cheap where that lies in the same second, as moments in the order of a table often do.
+    pub(super) fn set(&mut self, time: Timestamp) {
+        const SECOND: i64 = 1_000_000_000;
+        let second = time.as_nanos().div_euclid(SECOND);
+        if second != self.second {
+            self.set_second(second);
+        }
+        // Both are less than a second.
+        self.put::<9>(20, time.as_nanos().rem_euclid(SECOND) as u32);
+    }
+
+    fn set_second(&mut self, second: i64) {
+        const DAY: i64 = 86_400;
+        let day = second.div_euclid(DAY);
+        if day != self.second.div_euclid(DAY) {
+            let (year, month, day) = date(day);
+            self.put::<4>(0, year as u32);
+            self.put::<2>(5, month as u32);
+            self.put::<2>(8, day as u32);
+        }
+        self.second = second;
+        let second = second.rem_euclid(DAY) as u32;
+        self.put::<2>(11, second / 3600);
+        self.put::<2>(14, second / 60 % 60);
+        self.put::<2>(17, second % 60);
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        // Nothing but ASCII was put there.
+        std::str::from_utf8(&self.text).unwrap_or_default()
+    }
+
+    /// Writes `value` at `place` with as many digits as are asked for. Years of a timestamp have four.
+    fn put<const DIGITS: usize>(&mut self, place: usize, mut value: u32) {
+        let digits = self.text.get_mut(place..).and_then(<[u8]>::first_chunk_mut::<DIGITS>);
+        for digit in digits.into_iter().flatten().rev() {
+            *digit = b'0' + (value % 10) as u8;
+            value /= 10;
+        }
+    }
+}
+
+impl Default for UtcText {
+    fn default() -> Self {
+        Self { text: *b"1970-01-01T00:00:00.000000000Z", second: 0 }
+    }
 }
 
 /// Year, month and day of the Gregorian calendar, `days` after 1970-01-01.
@@ -33,6 +90,19 @@ fn date(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn one_moment_after_another_is_as_it_is_alone(moments in proptest::collection::vec(proptest::num::i64::ANY, 0..20), step in 0..200_000_000_000_000_i64) {
+            let mut text = UtcText::default();
+            for moment in moments {
+                for time in [moment, moment.saturating_add(1), moment.saturating_add(step)].map(Timestamp::from_nanos) {
+                    text.set(time);
+                    proptest::prop_assert_eq!(text.as_str(), utc_text(time));
+                }
+            }
+        }
+    }
 
     #[test]
     fn moments_are_iso_8601_with_nanoseconds() {

@@ -9,56 +9,32 @@
 //! and do not count.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
+use std::hash::BuildHasher;
+use std::ops::Range;
 
+use foldhash::fast::RandomState;
 use polars::prelude::{DataFrame, PolarsResult};
 
 use super::schema::{self, Column};
-use crate::analyze::Analysis;
+use crate::analyze::{Analysis, Reconnect};
 use crate::close_code::CloseCode;
 use crate::connection::{ConnectionRecord, Position};
 use crate::flow::Timestamp;
 
-/// A client that came back.
-#[derive(Clone, Copy, Debug)]
-pub struct Reconnect<'a> {
-    /// The number of the connection that closed.
-    pub connection: u64,
-    /// The number of the one that its client established next.
-    pub next_connection: u64,
-    /// The one that closed.
-    pub closed: &'a ConnectionRecord,
-    /// Its close code.
-    pub code: CloseCode,
-    /// Milliseconds from the close to the first packet of the next connection.
-    pub delay_ms: f64,
-}
-
 /// The clients that came back, in order of the connections that closed.
 #[must_use]
-pub fn reconnects(analysis: &Analysis) -> Vec<Reconnect<'_>> {
-    if let Some(successors) = &analysis.successors {
-        return successors.iter().filter_map(|successor| settled(analysis, *successor)).collect();
+pub fn reconnects(analysis: &Analysis) -> Vec<Reconnect> {
+    let mut clients = Clients::default();
+    if analysis.successors.is_none() {
+        analysis.connections.for_each(|number, record| clients.add(number, record));
     }
-    let mut found = Vec::new();
-    for records in clients(analysis).into_values() {
-        found.extend(pairs(records));
-    }
-    found.sort_by_key(|reconnect| reconnect.connection);
-    found
+    clients.reconnects(analysis)
 }
 
 /// Settles which connections followed which, before what tells clients apart is redacted.
 pub fn settle_reconnects(analysis: &mut Analysis) {
-    let found = reconnects(analysis).into_iter();
-    let successors = found.map(|found| (found.connection, found.next_connection, found.delay_ms)).collect();
-    analysis.successors = Some(successors);
-}
-
-fn settled(analysis: &Analysis, (connection, next_connection, delay_ms): (u64, u64, f64)) -> Option<Reconnect<'_>> {
-    let closed = analysis.connections.get(usize::try_from(connection).ok()?)?;
-    let code = closed.verdict.close_code?;
-    Some(Reconnect { connection, next_connection, closed, code, delay_ms })
+    analysis.successors = Some(reconnects(analysis));
 }
 
 /// When a connection was closed: at its first Close frame, after which its client may come back, or without one at the
@@ -68,37 +44,71 @@ pub(super) fn closed_at(record: &ConnectionRecord) -> Option<Timestamp> {
     first.map(|frame| frame.time).or(record.ended_at)
 }
 
-/// What the connections of one client have in common: address, port, host, path, user agent.
-type Client<'a> = (Cow<'a, str>, u16, Option<&'a str>, Option<&'a str>, Option<&'a str>);
-
-type Numbered<'a> = (u64, &'a ConnectionRecord);
-
-/// The established connections of each client, in order.
-fn clients(analysis: &Analysis) -> BTreeMap<Client<'_>, Vec<Numbered<'_>>> {
-    let mut groups = BTreeMap::<Client<'_>, Vec<Numbered<'_>>>::new();
-    let numbered = (0..).zip(&analysis.connections);
-    for (number, record) in numbered.filter(|(_, record)| record.established_at.is_some()) {
-        let path = record.request.path.as_deref().map(without_query);
-        groups.entry(client(record, path)).or_default().push((number, record));
-    }
-    let mut clients = BTreeMap::<Client<'_>, Vec<Numbered<'_>>>::new();
-    for (group, records) in groups {
-        if !tell_apart(&records) {
-            clients.insert(group, records);
-            continue;
-        }
-        for (number, record) in records {
-            clients.entry(client(record, record.request.path.as_deref())).or_default().push((number, record));
-        }
-    }
-    clients
+/// What tells who came back, while it is gathered: little of each connection that was established.
+#[derive(Debug, Default)]
+pub struct Clients {
+    hasher: RandomState,
+    visits: Vec<Visit>,
+    /// The address of a client, as text.
+    address: String,
 }
 
-fn client<'a>(record: &'a ConnectionRecord, path: Option<&'a str>) -> Client<'a> {
-    let named = record.request.forwarded_for.as_deref().map(Cow::Borrowed);
-    let address = named.unwrap_or_else(|| record.client.ip().to_string().into());
-    let request = &record.request;
-    (address, record.server.port(), request.host.as_deref(), path, request.user_agent.as_deref())
+/// A connection that was established.
+#[derive(Clone, Copy, Debug)]
+struct Visit {
+    /// A hash of what the connections of one client have in common: address, port, host, path, user agent. Its seed is
+    /// another in each run, and there are so many values that no two clients have the same.
+    client: u64,
+    /// A hash of the request target with its query.
+    target: u64,
+    number: u64,
+    opened_at: Timestamp,
+    closed: Option<(Timestamp, CloseCode)>,
+}
+
+impl Clients {
+    /// Takes in the connection of that number; to be done in their order.
+    pub fn add(&mut self, number: u64, record: &ConnectionRecord) {
+        if record.established_at.is_none() {
+            return;
+        }
+        self.address.clear();
+        match &record.request.forwarded_for {
+            Some(named) => self.address.push_str(named),
+            None => schema::push_address(&mut self.address, record.client.ip()),
+        }
+        let request = &record.request;
+        let target = request.path.as_deref();
+        let (path, agent) = (target.map(without_query), request.user_agent.as_deref());
+        let client = (self.address.as_str(), record.server.port(), request.host.as_deref(), path, agent);
+        self.visits.push(Visit {
+            client: self.hasher.hash_one(client),
+            target: self.hasher.hash_one(target),
+            number,
+            opened_at: record.opened_at,
+            closed: closed_at(record).zip(record.verdict.close_code),
+        });
+    }
+
+    /// The clients that came back, in order of the connections that closed; those that were settled before, if they were.
+    #[must_use]
+    pub fn reconnects(mut self, analysis: &Analysis) -> Vec<Reconnect> {
+        if let Some(settled) = &analysis.successors {
+            return settled.clone();
+        }
+        let mut found = Vec::new();
+        self.visits.sort_unstable_by_key(|visit| (visit.client, visit.number));
+        for visits in self.visits.chunk_by_mut(|one, next| one.client == next.client) {
+            if !tell_apart(visits) {
+                pair(visits, &mut found);
+                continue;
+            }
+            visits.sort_unstable_by_key(|visit| (visit.target, visit.number));
+            visits.chunk_by(|one, next| one.target == next.target).for_each(|visits| pair(visits, &mut found));
+        }
+        found.sort_unstable_by_key(|reconnect| reconnect.connection);
+        found
+    }
 }
 
 fn without_query(target: &str) -> &str {
@@ -106,47 +116,65 @@ fn without_query(target: &str) -> &str {
 }
 
 /// Whether the queries of these requests tell clients apart: they differ, and some come again.
-fn tell_apart(records: &[Numbered<'_>]) -> bool {
-    let targets: BTreeSet<_> = records.iter().map(|(_, record)| record.request.path.as_deref()).collect();
-    targets.len() > 1 && targets.len() < records.len()
+fn tell_apart(visits: &[Visit]) -> bool {
+    let targets: BTreeSet<_> = visits.iter().map(|visit| visit.target).collect();
+    targets.len() > 1 && targets.len() < visits.len()
 }
 
 /// Pairs the connections of one client.
-fn pairs(records: Vec<Numbered<'_>>) -> Vec<Reconnect<'_>> {
-    let mut opened: Vec<_> = records.iter().map(|&(number, record)| (record.opened_at, number)).collect();
-    opened.sort_unstable();
-    let closed = records.into_iter().filter_map(|(number, record)| Some((closed_at(record)?, number, record)));
-    let mut closed: Vec<_> = closed.filter(|(_, _, record)| record.verdict.close_code.is_some()).collect();
-    closed.sort_unstable_by_key(|&(time, number, _)| (time, number));
-    let mut closed = VecDeque::from(closed);
-    let mut found = Vec::new();
-    for (time, next_connection) in opened {
-        let Some((closed_at, connection, record)) = closed.pop_front_if(|(closed, _, _)| *closed <= time) else {
-            continue;
-        };
-        let Some(code) = record.verdict.close_code else { continue };
-        let delay_ms = time.millis_since(closed_at);
-        found.push(Reconnect { connection, next_connection, closed: record, code, delay_ms });
+fn pair(visits: &[Visit], found: &mut Vec<Reconnect>) {
+    if visits.len() < 2 {
+        return;
     }
-    found
+    let mut opened: Vec<_> = visits.iter().map(|visit| (visit.opened_at, visit.number)).collect();
+    opened.sort_unstable();
+    let closed = visits.iter().filter_map(|visit| visit.closed.map(|(time, code)| (time, visit.number, code)));
+    let mut closed: Vec<_> = closed.collect();
+    closed.sort_unstable();
+    let mut closed = VecDeque::from(closed);
+    for (back_at, next_connection) in opened {
+        if let Some((time, connection, code)) = closed.pop_front_if(|(time, ..)| *time <= back_at) {
+            let delay_ms = back_at.millis_since(time);
+            found.push(Reconnect { connection, next_connection, code, back_at, delay_ms });
+        }
+    }
 }
 
-/// The table of `analysis`.
-pub(super) fn table(analysis: &Analysis) -> PolarsResult<DataFrame> {
-    schema::frame(&columns(), &reconnects(analysis))
+/// A client that came back, and the connection that closed.
+pub(super) struct Row<'a> {
+    found: &'a Reconnect,
+    closed: &'a ConnectionRecord,
 }
 
-type Field<'a> = Column<Reconnect<'a>>;
+/// Those of `found`, which are in order, that closed a connection of these numbers.
+pub(super) fn closed_among(found: &[Reconnect], numbers: Range<u64>) -> &[Reconnect] {
+    let position = |number| found.partition_point(|found| found.connection < number);
+    found.get(position(numbers.start)..position(numbers.end)).unwrap_or_default()
+}
+
+/// The rows of those of `found` that closed a connection of `chunk`, of which the first has the number `first`.
+pub(super) fn rows<'a>(found: &'a [Reconnect], chunk: &'a [ConnectionRecord], first: u64) -> Vec<Row<'a>> {
+    let closed = |found: &Reconnect| chunk.get(usize::try_from(found.connection - first).ok()?);
+    let found = closed_among(found, first..first + chunk.len() as u64);
+    found.iter().filter_map(|found| Some(Row { found, closed: closed(found)? })).collect()
+}
+
+/// The table of `rows`.
+pub(super) fn table(rows: &[Row<'_>]) -> PolarsResult<DataFrame> {
+    schema::frame(&columns(), rows)
+}
+
+type Field<'a> = Column<Row<'a>>;
 
 /// The columns in order.
 pub(super) fn columns<'a>() -> [Field<'a>; 7] {
     const UNSAID: &str = "The request does not say, or is not in the capture";
     [
-        Field::count("connection", |row| Some(row.connection))
+        Field::count("connection", |row| Some(row.found.connection))
             .means("The connection that closed: `connections.connection`"),
-        Field::count("next_connection", |row| Some(row.next_connection))
+        Field::count("next_connection", |row| Some(row.found.next_connection))
             .means("The one that the same client established next: `connections.connection`"),
-        Field::text("client_ip", |row| Some(row.closed.client.ip().to_string().into()))
+        Field::address("client_ip", |row| row.closed.client.ip())
             .means("Address of the TCP connection's end that asked"),
         Field::text("host", |row| row.closed.request.host.as_deref().map(Cow::Borrowed))
             .means("The `Host` field of the request")
@@ -154,10 +182,10 @@ pub(super) fn columns<'a>() -> [Field<'a>; 7] {
         Field::text("path", |row| row.closed.request.path.as_deref().map(Cow::Borrowed))
             .means("The request target with its query")
             .null(UNSAID),
-        Field::code("close_code", |row| Some(row.code.0))
+        Field::code("close_code", |row| Some(row.found.code.0))
             .means("The `close_code` of the connection that closed")
             .source("RFC 6455 section 7.1.5"),
-        Field::number("delay_ms", |row| Some(row.delay_ms)).unit("ms").means(
+        Field::number("delay_ms", |row| Some(row.found.delay_ms)).unit("ms").means(
             "From the close (its first Close frame, or without one the first FIN or RST) to the first packet of the next \
              connection",
         ),

@@ -1,6 +1,6 @@
 //! Small analyses for tests, built in code.
 
-use crate::analyze::{AnalysedCapture, Analysis};
+use crate::analyze::{AnalysedCapture, Analysis, Connections};
 use crate::capture::{CaptureFile, Format, LinkType};
 use crate::close_code::CloseCode;
 use crate::connection::{
@@ -228,10 +228,11 @@ pub(crate) fn of(records: impl IntoIterator<Item = ConnectionRecord>) -> Analysi
             problems: Vec::new(),
         },
         undecoded_packets: 0,
+        connections: connections.len() as u64,
         missed_bytes: 0,
         conversations,
     }];
-    Analysis { connections, captures, ..Analysis::default() }
+    Analysis { connections: connections.into(), captures, ..Analysis::default() }
 }
 
 /// `record` as the connection `index` of the capture.
@@ -245,6 +246,12 @@ fn shifted(mut record: ConnectionRecord, index: u64) -> ConnectionRecord {
     record.invalid_utf8.iter_mut().for_each(|text| shift(&mut text.packet));
     record.violations.iter_mut().for_each(|violation| shift(&mut violation.packet));
     record
+}
+
+/// The same analysis with its connections packed.
+pub(crate) fn packed(mut analysis: Analysis) -> Analysis {
+    analysis.connections = Connections::packed(&analysis.connections);
+    analysis
 }
 
 /// One connection of every sort.

@@ -4,10 +4,12 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
 
 use polars::prelude::{
     BooleanChunked, Column as Series, DataFrame, DataType, Float64Chunked, Int64Chunked, IntoColumn, IntoSeries,
-    NewChunkedArray, PolarsResult, StringChunked, TimeUnit, TimeZone, UInt16Chunked, UInt64Chunked,
+    NewChunkedArray, PlSmallStr, PolarsResult, StringChunked, StringChunkedBuilder, TimeUnit, TimeZone, UInt16Chunked,
+    UInt64Chunked,
 };
 
 use super::TableName;
@@ -92,6 +94,8 @@ enum Values<R> {
     /// One of a few fixed words.
     Word(fn(&R) -> Option<&'static str>),
     Text(fn(&R) -> Option<Cow<'_, str>>),
+    /// An address, as text.
+    Address(fn(&R) -> IpAddr),
 }
 
 impl<R> Column<R> {
@@ -128,6 +132,11 @@ impl<R> Column<R> {
     /// Any text.
     pub(super) fn text(name: &'static str, value: fn(&R) -> Option<Cow<'_, str>>) -> Self {
         Self::new(name, ValueType::Text, Values::Text(value))
+    }
+
+    /// An address.
+    pub(super) fn address(name: &'static str, value: fn(&R) -> IpAddr) -> Self {
+        Self::new(name, ValueType::Text, Values::Address(value))
     }
 
     fn new(name: &'static str, value_type: ValueType, values: Values<R>) -> Self {
@@ -177,7 +186,45 @@ impl<R> Column<R> {
             }
             Values::Word(value) => StringChunked::from_iter_options(name, rows.map(value)).into_column(),
             Values::Text(value) => StringChunked::from_iter_options(name, rows.map(value)).into_column(),
+            Values::Address(value) => addresses(name, rows.map(value)),
         }
+    }
+}
+
+/// A column of addresses as text.
+fn addresses(name: PlSmallStr, addresses: impl ExactSizeIterator<Item = IpAddr>) -> Series {
+    let mut cells = StringChunkedBuilder::new(name, addresses.len());
+    let mut text = String::new();
+    for address in addresses {
+        text.clear();
+        push_address(&mut text, address);
+        cells.append_value(text.as_str());
+    }
+    cells.finish().into_column()
+}
+
+/// Appends `address`. Those of IPv4, of which tables are full, are written digit by digit.
+pub(super) fn push_address(text: &mut String, address: IpAddr) {
+    match address {
+        IpAddr::V4(v4) => push_v4(text, v4),
+        // Writing to a String cannot fail.
+        IpAddr::V6(v6) => drop(write!(text, "{v6}")),
+    }
+}
+
+fn push_v4(text: &mut String, address: Ipv4Addr) {
+    for (index, octet) in address.octets().into_iter().enumerate() {
+        if index > 0 {
+            text.push('.');
+        }
+        let [hundreds, tens, ones] = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| char::from(b'0' + digit));
+        if octet >= 100 {
+            text.push(hundreds);
+        }
+        if octet >= 10 {
+            text.push(tens);
+        }
+        text.push(ones);
     }
 }
 
@@ -229,6 +276,19 @@ mod tests {
                 assert_eq!(found, declared, "{}", table.name());
             }
         }
+    }
+
+    #[test]
+    fn addresses_are_as_the_standard_library_writes_them() {
+        let octets = [0, 1, 9, 10, 99, 100, 255];
+        for address in octets.map(|octet| Ipv4Addr::new(octet, 255 - octet, 7, octet)) {
+            let mut text = String::new();
+            push_v4(&mut text, address);
+            assert_eq!(text, address.to_string());
+        }
+        let both = ["192.0.2.1", "2001:db8::1"].map(|text| text.parse().unwrap());
+        let column = addresses("server_ip".into(), both.into_iter());
+        assert_eq!(column.str().unwrap().iter().flatten().collect::<Vec<_>>(), ["192.0.2.1", "2001:db8::1"]);
     }
 
     #[test]

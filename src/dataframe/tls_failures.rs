@@ -49,11 +49,9 @@ fn place_columns<'a>() -> [Field<'a>; 8] {
             .means("The packet that shows it: the alert, or the last one of the handshake")
             .source("Wireshark's `frame.number` in that file"),
         Field::time("time", |row| Some(row.failure.time)).means("When that packet was captured"),
-        Field::text("client_ip", |row| Some(row.failure.record.client.ip().to_string().into()))
-            .means("Address of the end that asked"),
+        Field::address("client_ip", |row| row.failure.record.client.ip()).means("Address of the end that asked"),
         Field::code("client_port", |row| Some(row.failure.record.client.port())).means("Its TCP port"),
-        Field::text("server_ip", |row| Some(row.failure.record.server.ip().to_string().into()))
-            .means("Address of the end that was asked"),
+        Field::address("server_ip", |row| row.failure.record.server.ip()).means("Address of the end that was asked"),
         Field::code("server_port", |row| Some(row.failure.record.server.port())).means("Its TCP port"),
     ]
 }

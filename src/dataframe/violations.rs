@@ -9,9 +9,9 @@ use super::schema::{self, Column};
 use crate::analyze::Analysis;
 use crate::connection::Violation;
 
-/// The table of `analysis`.
-pub(super) fn table(analysis: &Analysis) -> PolarsResult<DataFrame> {
-    schema::frame(&columns(), &event::rows(analysis, |record| &record.violations))
+/// The table of `events`.
+pub(super) fn table(analysis: &Analysis, events: &[(u64, Violation)]) -> PolarsResult<DataFrame> {
+    schema::frame(&columns(), &event::rows(analysis, events))
 }
 
 type Field<'a> = Column<EventRow<'a, Violation>>;

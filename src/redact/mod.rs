@@ -19,6 +19,8 @@
 //! Pseudonyms are numbered in the order in which the connections have them: the same for the same analysis, whatever the
 //! number of threads, and no other analysis.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use crate::analyze::Analysis;
 use crate::connection::{
     CloseFrame, ConnectionRecord, InvalidUtf8, RequestFacts, ResponseFacts, TlsFailure, Verdict, Violation,
@@ -44,21 +46,28 @@ pub enum Redaction {
 pub fn redact(analysis: &mut Analysis, redaction: Redaction) {
     // Of a capture, only names and counts are told, and what was wrong with the file; of secrets, nothing.
     let Analysis { connections, tls_failures, captures: _, successors: _, locked_tls: _, secrets: _ } = analysis;
-    let mut pseudonyms = Pseudonyms::default();
-    for record in connections {
-        without_payload(record);
-        match redaction {
-            Redaction::Payload => {}
-            Redaction::Identities => without_identities(record, &mut pseudonyms),
+    match redaction {
+        // A handshake holds no payload.
+        Redaction::Payload => connections.alter(without_payload),
+        Redaction::Identities => {
+            let pseudonyms = Arc::new(Mutex::new(Pseudonyms::default()));
+            // Packed connections are altered in any order, and perhaps twice. The first to have a name is the first in
+            // order nevertheless, because all are seen before.
+            connections.for_each(|_, record| without_identities(&mut record.clone(), &mut known(&pseudonyms)));
+            for (_, failure) in tls_failures {
+                failure_without_identities(failure, &mut known(&pseudonyms));
+            }
+            connections.alter(move |record| {
+                without_payload(record);
+                without_identities(record, &mut known(&pseudonyms));
+            });
         }
     }
-    for (_, failure) in tls_failures {
-        match redaction {
-            // A handshake holds no payload.
-            Redaction::Payload => {}
-            Redaction::Identities => failure_without_identities(failure, &mut pseudonyms),
-        }
-    }
+}
+
+/// The names that are known by now.
+fn known(pseudonyms: &Mutex<Pseudonyms>) -> MutexGuard<'_, Pseudonyms> {
+    pseudonyms.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes out what was sent inside the WebSocket.
@@ -216,6 +225,21 @@ mod tests {
         assert_eq!((record.verdict.reason.as_deref(), &*record.close_frames[0].reason), (None, &b""[..]));
         assert!(record.close_frames[0].reason_valid);
         assert_eq!(record.request, connection("chat.example", "/ws?token=1").request);
+    }
+
+    #[test]
+    fn packed_connections_are_redacted_alike() {
+        for redaction in [Redaction::Payload, Redaction::Identities] {
+            let records =
+                || [connection("a.example", "/a?x"), connection("b.example", "/b"), connection("a.example", "/")];
+            let (mut plain, mut packed) = (sample::of(records()), sample::packed(sample::of(records())));
+            redact(&mut plain, redaction);
+            redact(&mut packed, redaction);
+            // The last is unpacked first, and all of them twice.
+            let last = packed.connections.chunks().last().unwrap().1;
+            assert_eq!(format!("{:?}", last[2]), format!("{:?}", plain.connections[2]));
+            assert_eq!(format!("{:?}", packed.connections), format!("{:?}", plain.connections));
+        }
     }
 
     #[test]

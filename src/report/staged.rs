@@ -29,20 +29,24 @@ impl Staged {
         path: PathBuf,
         content: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
     ) -> Result<(Self, T)> {
-        let failed = |source| Error::Write { path: path.clone(), source };
-        if path.is_dir() {
-            return Err(failed(io::ErrorKind::IsADirectory.into()));
-        }
-        let (temporary, file) = create_beside(&path).map_err(failed)?;
-        let staged = Self { temporary, path: path.clone() };
-        let mut out = BufWriter::new(file);
-        let result = content(&mut out).and_then(|result| out.flush().map(|()| result)).map_err(failed)?;
-        Ok((staged, result))
+        let mut file = Unfinished::create(path)?;
+        let result = content(&mut file.out).map_err(|source| file.staged.failed(source))?;
+        Ok((file.finish()?, result))
+    }
+
+    /// The name that the file will have.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is said of a failure to write it.
+    pub(super) fn failed(&self, source: io::Error) -> Error {
+        Error::Write { path: self.path.clone(), source }
     }
 
     /// Gives the file its name.
     pub(super) fn publish(self) -> Result<()> {
-        fs::rename(&self.temporary, &self.path).map_err(|source| Error::Write { path: self.path.clone(), source })
+        fs::rename(&self.temporary, &self.path).map_err(|source| self.failed(source))
     }
 }
 
@@ -50,6 +54,30 @@ impl Drop for Staged {
     fn drop(&mut self) {
         // After the renaming there is nothing to remove, and of any other failure a first one has been told.
         let _ = fs::remove_file(&self.temporary);
+    }
+}
+
+/// A staged file that is being written.
+pub(super) struct Unfinished {
+    pub(super) out: BufWriter<File>,
+    pub(super) staged: Staged,
+}
+
+impl Unfinished {
+    /// Begins what will be `path`.
+    pub(super) fn create(path: PathBuf) -> Result<Self> {
+        let failed = |source| Error::Write { path: path.clone(), source };
+        if path.is_dir() {
+            return Err(failed(io::ErrorKind::IsADirectory.into()));
+        }
+        let (temporary, file) = create_beside(&path).map_err(failed)?;
+        Ok(Self { out: BufWriter::new(file), staged: Staged { temporary, path } })
+    }
+
+    /// Writes what is still in memory.
+    pub(super) fn finish(mut self) -> Result<Staged> {
+        self.out.flush().map_err(|source| self.staged.failed(source))?;
+        Ok(self.staged)
     }
 }
 

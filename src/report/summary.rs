@@ -1,11 +1,12 @@
 //! `summary.json`: what was run on what, what it found in total, and how fast it was.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::analyze::{AnalysedCapture, Analysis};
-use crate::cause;
+use crate::connection::ConnectionRecord;
 
 /// What the program knows of its own run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +46,13 @@ impl Totals {
     /// The totals of `analysis`.
     #[must_use]
     pub fn of(analysis: &Analysis) -> Self {
+        let mut totals = Self::of_captures(analysis);
+        analysis.connections.for_each(|_, record| totals.add(record));
+        totals
+    }
+
+    /// Those that need no look at the connections.
+    pub(super) fn of_captures(analysis: &Analysis) -> Self {
         let mut totals = Self {
             connections: analysis.connections.len() as u64,
             tls_failures: analysis.tls_failures.len() as u64,
@@ -57,19 +65,50 @@ impl Totals {
             totals.tcp_streams += capture.conversations.len() as u64;
             totals.missed_bytes += capture.missed_bytes;
         }
-        for record in &analysis.connections {
-            totals.close_frames += record.close_frames.len() as u64;
-            totals.invalid_utf8 += record.invalid_utf8_count;
-            totals.violations += record.violation_count;
-        }
         totals
+    }
+
+    /// Adds what `record` has.
+    pub(super) const fn add(&mut self, record: &ConnectionRecord) {
+        self.close_frames += record.close_frames.len() as u64;
+        self.invalid_utf8 += record.invalid_utf8_count;
+        self.violations += record.violation_count;
     }
 }
 
 /// The content of `summary.json`. `bytes_per_second` is null if no time elapsed.
 #[must_use]
 pub fn summary(analysis: &Analysis, run: &Run) -> Value {
-    let totals = Totals::of(analysis);
+    let mut found = Found::of_captures(analysis);
+    analysis.connections.for_each(|_, record| found.add(record));
+    summary_of(analysis, &found, run)
+}
+
+/// What the summary tells of the connections.
+#[derive(Debug)]
+pub(super) struct Found {
+    totals: Totals,
+    causes: BTreeMap<&'static str, u64>,
+}
+
+impl Found {
+    /// What there is without the connections.
+    pub(super) fn of_captures(analysis: &Analysis) -> Self {
+        Self { totals: Totals::of_captures(analysis), causes: BTreeMap::new() }
+    }
+
+    /// Takes in a connection.
+    pub(super) fn add(&mut self, record: &ConnectionRecord) {
+        self.totals.add(record);
+        if let Some(cause) = record.cause {
+            *self.causes.entry(cause.kind.name()).or_default() += 1;
+        }
+    }
+}
+
+/// The same of an analysis of which the connections were gone through.
+pub(super) fn summary_of(analysis: &Analysis, found: &Found, run: &Run) -> Value {
+    let Found { totals, causes } = found;
     let elapsed = run.elapsed.as_secs_f64();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -87,7 +126,7 @@ pub fn summary(analysis: &Analysis, run: &Run) -> Value {
             "tls_not_decrypted": totals.locked_tls,
             "missed_bytes": totals.missed_bytes,
         },
-        "causes": cause::count(&analysis.connections),
+        "causes": causes,
         "elapsed_seconds": elapsed,
         "bytes_per_second": (elapsed > 0.0).then(|| totals.bytes as f64 / elapsed),
     })

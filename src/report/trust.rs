@@ -14,9 +14,35 @@ const LOST: f64 = 0.001;
 /// durations are not known, which tells endpoints apart by the dozen, not by the thousand.
 const WITHOUT_HANDSHAKE: f64 = 0.01;
 
+/// What of the connections tells how far to trust the figures.
+#[derive(Debug, Default)]
+pub(super) struct Losses {
+    connections: u64,
+    /// Connections of which bytes are missing.
+    torn: u64,
+    /// How many bytes are.
+    missed: u64,
+    /// Bytes of payload that were seen.
+    seen: u64,
+    /// Connections whose beginning is not in the captures.
+    without_handshake: u64,
+}
+
+impl Losses {
+    /// Takes in a connection.
+    pub(super) fn add(&mut self, record: &ConnectionRecord) {
+        self.connections += 1;
+        self.torn += u64::from(record.missed_bytes > 0);
+        self.missed += record.missed_bytes;
+        self.seen += record.payload_bytes.client + record.payload_bytes.server;
+        self.without_handshake += u64::from(record.handshake == Handshake::Missing);
+    }
+}
+
 /// What is missing and what that means, in lines of at most `width` characters.
-pub(super) fn warnings(analysis: &Analysis, width: usize) -> Vec<String> {
-    let sentences = [holes, drops, damage, undecoded, cuts, handshakes].into_iter().filter_map(|of| of(analysis));
+pub(super) fn warnings(analysis: &Analysis, losses: &Losses, width: usize) -> Vec<String> {
+    let sentences =
+        [holes, drops, damage, undecoded, cuts, handshakes].into_iter().filter_map(|of| of(analysis, losses));
     let mut lines: Vec<String> = sentences.flat_map(|sentence| item(&sentence, width)).collect();
     if !lines.is_empty() {
         lines.insert(0, "The captures lack enough to change these figures:".to_owned());
@@ -25,11 +51,8 @@ pub(super) fn warnings(analysis: &Analysis, width: usize) -> Vec<String> {
 }
 
 /// TCP payload of WebSocket connections that is not in the captures.
-fn holes(analysis: &Analysis) -> Option<String> {
-    let (total, torn) = connections(analysis, |record| record.missed_bytes > 0);
-    let missed: u64 = analysis.connections.iter().map(|record| record.missed_bytes).sum();
-    let payload = |record: &ConnectionRecord| record.payload_bytes.client + record.payload_bytes.server;
-    let seen: u64 = analysis.connections.iter().map(payload).sum();
+fn holes(_: &Analysis, losses: &Losses) -> Option<String> {
+    let Losses { connections: total, torn, missed, seen, .. } = *losses;
     let (torn_share, byte_share) = (share(torn, total)?, share(missed, missed + seen)?);
     (torn_share.max(byte_share) >= LOST).then(|| {
         format!(
@@ -45,7 +68,7 @@ fn holes(analysis: &Analysis) -> Option<String> {
 }
 
 /// Packets that the capturing program dropped.
-fn drops(analysis: &Analysis) -> Option<String> {
+fn drops(analysis: &Analysis, _: &Losses) -> Option<String> {
     let dropped = sum(analysis, |capture| capture.file.dropped_by_capture.unwrap_or(0));
     let share = share(dropped, dropped + packets(analysis)).filter(|&share| share >= LOST)?;
     let (dropped, share) = (counted(dropped, "packet"), percent(share));
@@ -53,7 +76,7 @@ fn drops(analysis: &Analysis) -> Option<String> {
 }
 
 /// Bytes of the files that belong to no sound record.
-fn damage(analysis: &Analysis) -> Option<String> {
+fn damage(analysis: &Analysis, _: &Losses) -> Option<String> {
     let damaged = sum(analysis, |capture| capture.file.damaged_bytes);
     // The damage of a compressed file may be larger than the file.
     let share =
@@ -63,7 +86,7 @@ fn damage(analysis: &Analysis) -> Option<String> {
 }
 
 /// Packets whose headers could not be decoded.
-fn undecoded(analysis: &Analysis) -> Option<String> {
+fn undecoded(analysis: &Analysis, _: &Losses) -> Option<String> {
     let undecoded = sum(analysis, |capture| capture.undecoded_packets);
     let share = share(undecoded, packets(analysis)).filter(|&share| share >= LOST)?;
     let (undecoded, share) = (counted(undecoded, "packet"), percent(share));
@@ -71,17 +94,17 @@ fn undecoded(analysis: &Analysis) -> Option<String> {
 }
 
 /// Packets of which the captures hold the beginning only. Where no connection lost payload by that, it does no harm.
-fn cuts(analysis: &Analysis) -> Option<String> {
+fn cuts(analysis: &Analysis, losses: &Losses) -> Option<String> {
     let cut = sum(analysis, |capture| capture.file.truncated_packets);
     let share = share(cut, packets(analysis)).filter(|&share| share >= LOST)?;
-    let harm = analysis.connections.iter().any(|record| record.missed_bytes > 0);
     let (cut, share) = (counted(cut, "packet"), percent(share));
-    harm.then(|| format!("{cut} ({share}) cut by the snap length: text and Close reasons beyond it are not checked"))
+    (losses.torn > 0)
+        .then(|| format!("{cut} ({share}) cut by the snap length: text and Close reasons beyond it are not checked"))
 }
 
 /// Connections whose beginning is not in the captures.
-fn handshakes(analysis: &Analysis) -> Option<String> {
-    let (total, missing) = connections(analysis, |record| record.handshake == Handshake::Missing);
+fn handshakes(_: &Analysis, losses: &Losses) -> Option<String> {
+    let Losses { connections: total, without_handshake: missing, .. } = *losses;
     let share = share(missing, total).filter(|&share| share >= WITHOUT_HANDSHAKE)?;
     Some(format!(
         "{} of {} ({}) without handshake, as if begun before the capture: host, path and duration are not known",
@@ -89,12 +112,6 @@ fn handshakes(analysis: &Analysis) -> Option<String> {
         counted(total, "connection"),
         percent(share),
     ))
-}
-
-/// How many connections there are, and how many of them are `such`.
-fn connections(analysis: &Analysis, such: fn(&ConnectionRecord) -> bool) -> (u64, u64) {
-    let records = &analysis.connections;
-    (records.len() as u64, records.iter().filter(|record| such(record)).count() as u64)
 }
 
 fn packets(analysis: &Analysis) -> u64 {
@@ -130,6 +147,12 @@ mod tests {
     use super::*;
     use crate::dataframe::sample::{self, ConnectionBuilder};
     use crate::flow::Role;
+
+    fn warnings(analysis: &Analysis, width: usize) -> Vec<String> {
+        let mut losses = Losses::default();
+        analysis.connections.for_each(|_, record| losses.add(record));
+        super::warnings(analysis, &losses, width)
+    }
 
     /// So many connections, of which `torn` have a hole of ten bytes.
     fn of(total: usize, torn: usize) -> Analysis {

@@ -12,6 +12,8 @@ mod sequence;
 mod table;
 mod waiting;
 
+use bitcode::{Decode, Encode};
+
 use crate::flow::{Direction, FlowKey, PacketId, Timestamp};
 
 pub use reassembler::{KnownFin, Reassembler, Sink};
@@ -115,7 +117,7 @@ impl FlowSummary {
 }
 
 /// What one end repeated while the other sent nothing at all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Repetitions {
     /// Segments and keep-alives that it repeated since the other end was last heard of.
     pub count: u8,
@@ -152,7 +154,7 @@ pub struct FlowSummary {
 }
 
 /// Which packets are of a connection: those of its flow from the first to the last, in the networks that these were in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct FlowSpan {
     /// The first packet.
     pub first: PacketId,

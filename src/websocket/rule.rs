@@ -5,7 +5,7 @@
 macro_rules! rules {
     ($(#[doc = $meaning:literal] $rule:ident = $name:literal, $section:expr;)*) => {
         /// A rule that was broken.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, bitcode::Encode, bitcode::Decode)]
         pub enum Rule {
             $(#[doc = $meaning] $rule,)*
         }

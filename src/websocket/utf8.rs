@@ -4,10 +4,12 @@
 //! [`InvalidText`], with the mark of the piece that holds the first bad byte. Nothing of the text is stored but a few bytes of
 //! its beginning while it is valid, and a sample of fixed size once it is not.
 
+use bitcode::{Decode, Encode};
+
 use crate::limits;
 
 /// What is wrong with the first bytes that are not UTF-8.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Utf8ErrorKind {
     /// A byte that occurs in no UTF-8 at all: F8 to FF.
     InvalidByte,

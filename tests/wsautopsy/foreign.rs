@@ -101,7 +101,7 @@ pub(crate) fn believed_in(streams: &[Vec<u8>; 2], random: &mut Random) -> usize 
     let repetitions = [Repetitions::default(); 2];
     let summary = FlowSummary { end: None, directions, repetitions, span, last_time: time };
     connection.finish(&summary, &mut output);
-    output.records.len()
+    output.finished.len()
 }
 
 /// Adds a message of `protocol` to `stream`.

@@ -28,7 +28,7 @@ fn truth() -> Value {
 fn connections_of(sample: &str) -> Vec<ConnectionRecord> {
     let analysis = analysis_of(vec![Input::path(directory().join(sample))]);
     assert_eq!(analysis.captures[0].file.problems.len(), 0, "{sample}");
-    analysis.connections
+    analysis.connections.into_iter().collect()
 }
 
 /// The record of the connection from this port of the client.

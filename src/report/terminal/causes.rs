@@ -3,49 +3,67 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::{Style, tally};
+use super::Style;
 use crate::analyze::Analysis;
 use crate::connection::{Cause, CauseKind, ConnectionRecord, TextLocation};
 use crate::report::figures::{bytes, count, counted, fit, millis, shown};
 
-/// Nothing if no cause is shown.
-pub(super) fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
-    let mut causes = BTreeMap::<&'static str, Vec<&ConnectionRecord>>::new();
-    let mut unknown = Vec::new();
-    for record in analysis.connections.iter().filter(|record| record.verdict.close_code.is_some()) {
+/// How often each cause was, and what is to be seen of the first.
+#[derive(Debug, Default)]
+pub(super) struct Causes {
+    known: BTreeMap<&'static str, (u64, String)>,
+    /// Closes of which the cause is not known, by code.
+    unknown: BTreeMap<u16, u64>,
+}
+
+impl Causes {
+    /// Takes in a connection of `analysis`.
+    pub(super) fn add(&mut self, analysis: &Analysis, record: &ConnectionRecord) {
+        let Some(code) = record.verdict.close_code else { return };
         match record.cause {
-            Some(cause) => causes.entry(cause.kind.name()).or_default().push(record),
-            None => unknown.extend(record.verdict.close_code),
+            Some(cause) => {
+                let known = self.known.entry(cause.kind.name());
+                known.or_insert_with(|| (0, example(analysis, record, cause))).0 += 1;
+            }
+            None => *self.unknown.entry(code.0).or_default() += 1,
         }
     }
-    if causes.is_empty() {
-        return Vec::new();
+
+    /// Nothing if no cause is shown.
+    pub(super) fn lines(self, style: Style) -> Vec<String> {
+        if self.known.is_empty() {
+            return Vec::new();
+        }
+        let mut causes: Vec<_> = self.known.into_iter().collect();
+        causes.sort_by_key(|(_, (closes, _))| Reverse(*closes));
+        let shown = causes.get(..causes.len().min(TOP)).unwrap_or_default();
+        let name = shown.iter().map(|(name, _)| name.len()).fold(UNKNOWN.len(), usize::max);
+        let mut lines = vec![style.bold(&format!("{:<name$}  closes  for example", "why they closed"))];
+        for (cause, (closes, example)) in shown {
+            lines.push(fit(&format!("{cause:<name$}  {:>6}  {example}", count(*closes)), style.width));
+        }
+        if let Some(rest @ [_, ..]) = causes.get(TOP..) {
+            let closes = rest.iter().map(|(_, (closes, _))| closes).sum();
+            lines.push(format!("and {} with {}", counted(rest.len() as u64, "other cause"), counted(closes, "close")));
+        }
+        lines.extend(unknown(self.unknown, name));
+        lines
     }
-    let mut causes: Vec<_> = causes.into_iter().collect();
-    causes.sort_by_key(|(_, records)| Reverse(records.len()));
-    let shown = causes.get(..causes.len().min(TOP)).unwrap_or_default();
-    let name = shown.iter().map(|(name, _)| name.len()).fold(UNKNOWN.len(), usize::max);
-    let mut lines = vec![style.bold(&format!("{:<name$}  closes  for example", "why they closed"))];
-    for (cause, records) in shown {
-        let example = records.first().map_or_else(String::new, |record| example(analysis, record));
-        lines.push(fit(&format!("{cause:<name$}  {:>6}  {example}", count(records.len() as u64)), style.width));
-    }
-    if let Some(rest @ [_, ..]) = causes.get(TOP..) {
-        let closes = rest.iter().map(|(_, records)| records.len() as u64).sum();
-        lines.push(format!("and {} with {}", counted(rest.len() as u64, "other cause"), counted(closes, "close")));
-    }
-    if !unknown.is_empty() {
-        let codes = tally(unknown.iter().map(|code| code.0));
-        let mostly = codes.iter().take(TOP).map(|(code, _)| code.to_string()).collect::<Vec<_>>().join(", ");
-        let head = if codes.len() > TOP { "mostly " } else { "" };
-        lines.push(format!("{UNKNOWN:<name$}  {:>6}  {head}{mostly}", count(unknown.len() as u64)));
-    }
-    lines
+}
+
+/// The closes of which the cause is not known, by code; the first column has so many characters.
+fn unknown(codes: BTreeMap<u16, u64>, name: usize) -> Option<String> {
+    let closes = codes.values().sum();
+    let mut codes: Vec<_> = codes.into_iter().collect();
+    // The sort is stable: equally frequent ones stay in the order of codes.
+    codes.sort_by_key(|(_, closes)| Reverse(*closes));
+    let mostly = codes.iter().take(TOP).map(|(code, _)| code.to_string()).collect::<Vec<_>>().join(", ");
+    let head = if codes.len() > TOP { "mostly " } else { "" };
+    (closes > 0).then(|| format!("{UNKNOWN:<name$}  {:>6}  {head}{mostly}", count(closes)))
 }
 
 /// Where to look, and what is to be seen there.
-fn example(analysis: &Analysis, record: &ConnectionRecord) -> String {
-    let Some(cause) = record.cause else { return String::new() };
+fn example(analysis: &Analysis, record: &ConnectionRecord, cause: Cause) -> String {
     let place = place(analysis, record, cause);
     match detail(record, cause).filter(|detail| !detail.is_empty()) {
         Some(detail) if analysis.captures.len() == 1 => format!("{place}: {detail}"),
@@ -130,6 +148,12 @@ mod tests {
     use crate::dataframe::sample::{self, ConnectionBuilder};
     use crate::flow::Role;
     use crate::websocket::Rule;
+
+    fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
+        let mut causes = Causes::default();
+        analysis.connections.for_each(|_, record| causes.add(analysis, record));
+        causes.lines(style)
+    }
 
     /// The line of a connection that closed for that reason, without the columns before the example.
     fn example_of(kind: CauseKind, packet: u64) -> String {

@@ -4,15 +4,14 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::{Style, is_usual, tally};
-use crate::analyze::Analysis;
 use crate::close_code::CloseCode;
-use crate::dataframe::{EndpointKey, by_endpoint};
+use crate::dataframe::{EndpointCodes, EndpointKey};
 use crate::report::figures::{count, shown};
 
 /// Nothing if there is only one endpoint, or if nothing is unusual.
-pub(super) fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
-    let mut seen = BTreeMap::<EndpointKey<'_>, Unusual>::new();
-    for row in by_endpoint(analysis) {
+pub(super) fn lines(codes: EndpointCodes, style: Style) -> Vec<String> {
+    let mut seen = BTreeMap::<EndpointKey, Unusual>::new();
+    for row in codes.rows() {
         let endpoint = seen.entry(row.endpoint).or_default();
         endpoint.closes = row.closes;
         if !is_usual(row.code) {
@@ -42,7 +41,7 @@ struct Unusual {
     codes: Vec<(CloseCode, u64)>,
 }
 
-fn line(endpoint: &EndpointKey<'_>, unusual: &Unusual, style: Style) -> String {
+fn line(endpoint: &EndpointKey, unusual: &Unusual, style: Style) -> String {
     let codes: Vec<_> = tally(unusual.codes.iter().map(|(code, _)| code.0)).iter().map(|(code, _)| *code).collect();
     let codes = match codes.as_slice() {
         [one] => format!("{one}"),
@@ -56,9 +55,9 @@ fn line(endpoint: &EndpointKey<'_>, unusual: &Unusual, style: Style) -> String {
 }
 
 /// The host with the path, and the server where the host does not say which it is.
-fn name(endpoint: &EndpointKey<'_>) -> String {
-    let (server, path) = (endpoint.server.to_string(), endpoint.path.unwrap_or_default());
-    match endpoint.host {
+fn name(endpoint: &EndpointKey) -> String {
+    let (server, path) = (endpoint.server.to_string(), endpoint.path.as_deref().unwrap_or_default());
+    match endpoint.host.as_deref() {
         Some(host) if host == server => format!("{host}{path}"),
         Some(host) => format!("{host}{path} at {server}"),
         None => format!("(no host){path} at {server}"),

@@ -1,6 +1,8 @@
 //! Handshakes that failed, and what was wrong with the traffic.
 
-use super::{Style, tally, top};
+use std::collections::BTreeMap;
+
+use super::{Style, by_frequency, tally, top};
 use crate::analyze::Analysis;
 use crate::connection::{ConnectionRecord, Handshake, InvalidUtf8, TextLocation};
 use crate::flow::Role;
@@ -8,26 +10,78 @@ use crate::report::figures::{count, counted, fit, list};
 use crate::websocket::LikelyCause;
 
 /// Handshakes that failed, and what was wrong with the traffic.
-pub(super) fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
-    let mut lines = Vec::new();
-    let refused = analysis.connections.iter().filter(|record| record.handshake == Handshake::Refused);
-    let statuses = tally(refused.filter_map(|record| record.response.status));
-    if !statuses.is_empty() {
-        lines.extend(list("Refused, by HTTP status:", &top(&statuses), style.width));
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// Refused attempts by HTTP status.
+    refused: BTreeMap<u16, u64>,
+    texts: Count,
+    /// Texts that the other end let pass.
+    passed: u64,
+    /// Texts that are listed, by what they likely are.
+    likely: BTreeMap<&'static str, u64>,
+    violations: Count,
+    /// Violations that are listed, by rule.
+    rules: BTreeMap<&'static str, u64>,
+}
+
+/// How many of something there are in how many connections.
+#[derive(Debug, Default)]
+struct Count {
+    total: u64,
+    connections: u64,
+}
+
+impl Count {
+    fn add(&mut self, number: u64) {
+        self.total += number;
+        self.connections += u64::from(number > 0);
     }
-    lines.extend(failed_tls(analysis, style));
-    if let Some(head) = found(analysis, "Invalid UTF-8", |record| record.invalid_utf8_count) {
-        lines.push(match let_pass(analysis) {
-            0 => head,
-            passed => format!("{head}, {} of it let pass by the other end", count(passed)),
-        });
-        lines.extend(likely(analysis, style));
+
+    /// `None` if there are none.
+    fn head(&self, what: &str) -> Option<String> {
+        let Self { total, connections } = *self;
+        (connections > 0).then(|| format!("{what}: {} in {}", count(total), counted(connections, "connection")))
     }
-    if let Some(head) = found(analysis, "Violations", |record| record.violation_count) {
-        let rules = analysis.connections.iter().flat_map(|record| &record.violations).map(|found| found.rule.name());
-        lines.extend(list(&format!("{head}:"), &top(&tally(rules)), style.width));
+}
+
+impl Findings {
+    /// Takes in a connection.
+    pub(super) fn add(&mut self, record: &ConnectionRecord) {
+        if let Some(status) = record.response.status.filter(|_| record.handshake == Handshake::Refused) {
+            *self.refused.entry(status).or_default() += 1;
+        }
+        self.texts.add(record.invalid_utf8_count);
+        for text in &record.invalid_utf8 {
+            self.passed += u64::from(let_pass(record, text));
+            *self.likely.entry(text.likely_cause.map_or(UNKNOWN, LikelyCause::name)).or_default() += 1;
+        }
+        self.violations.add(record.violation_count);
+        for violation in &record.violations {
+            *self.rules.entry(violation.rule.name()).or_default() += 1;
+        }
     }
-    lines
+
+    /// Nothing if nothing was wrong.
+    pub(super) fn lines(self, analysis: &Analysis, style: Style) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.refused.is_empty() {
+            lines.extend(list("Refused, by HTTP status:", &top(&by_frequency(self.refused)), style.width));
+        }
+        lines.extend(failed_tls(analysis, style));
+        if let Some(head) = self.texts.head("Invalid UTF-8") {
+            lines.push(match self.passed {
+                0 => head,
+                passed => format!("{head}, {} of it let pass by the other end", count(passed)),
+            });
+            if self.likely.keys().any(|name| *name != UNKNOWN) {
+                lines.extend(list("  by what it likely is:", &top(&by_frequency(self.likely)), style.width));
+            }
+        }
+        if let Some(head) = self.violations.head("Violations") {
+            lines.extend(list(&format!("{head}:"), &top(&by_frequency(self.rules)), style.width));
+        }
+        lines
+    }
 }
 
 /// Failed TLS handshakes with servers of which nobody knows whether they serve WebSockets.
@@ -44,33 +98,12 @@ fn failed_tls(analysis: &Analysis, style: Style) -> Vec<String> {
     lines
 }
 
-/// What the texts that are not UTF-8 likely are.
-fn likely(analysis: &Analysis, style: Style) -> Vec<String> {
-    let texts = analysis.connections.iter().flat_map(|record| &record.invalid_utf8);
-    let causes = tally(texts.map(|text| text.likely_cause.map_or(UNKNOWN, LikelyCause::name)));
-    if causes.iter().all(|(name, _)| *name == UNKNOWN) {
-        return Vec::new();
-    }
-    list("  by what it likely is:", &top(&causes), style.width)
-}
-
-/// How many of something there are in how many connections; `None` if there are none.
-fn found(analysis: &Analysis, what: &str, of: fn(&ConnectionRecord) -> u64) -> Option<String> {
-    let counts = analysis.connections.iter().map(of).filter(|&number| number > 0);
-    let (total, connections) = counts.fold((0, 0), |(total, connections), number| (total + number, connections + 1));
-    (connections > 0).then(|| format!("{what}: {} in {}", count(total), counted(connections, "connection")))
-}
-
-/// Texts that are not UTF-8 and that the peer let pass: it went on, and closed with another code or not at all.
-fn let_pass(analysis: &Analysis) -> u64 {
-    let passed = |record: &ConnectionRecord, text: &InvalidUtf8| {
-        let peer = text.sender.peer();
-        let minded = text.peer_close_code.is_some_and(|code| code.0 == 1007)
-            || text.peer_close_code.is_none() && record.verdict.tcp_ended_by.is_none_or(|role: Role| role == peer);
-        !minded && text.location != TextLocation::CloseReason
-    };
-    let records = analysis.connections.iter();
-    records.map(|record| record.invalid_utf8.iter().filter(|text| passed(record, text)).count() as u64).sum()
+/// Whether the peer let a text pass that is not UTF-8: it went on, and closed with another code or not at all.
+fn let_pass(record: &ConnectionRecord, text: &InvalidUtf8) -> bool {
+    let peer = text.sender.peer();
+    let minded = text.peer_close_code.is_some_and(|code| code.0 == 1007)
+        || text.peer_close_code.is_none() && record.verdict.tcp_ended_by.is_none_or(|role: Role| role == peer);
+    !minded && text.location != TextLocation::CloseReason
 }
 
 /// What texts are of which nothing fits.
@@ -80,6 +113,12 @@ const UNKNOWN: &str = "unknown";
 mod tests {
     use super::*;
     use crate::dataframe::sample::{self, ConnectionBuilder};
+
+    fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
+        let mut findings = Findings::default();
+        analysis.connections.for_each(|_, record| findings.add(record));
+        findings.lines(analysis, style)
+    }
 
     #[test]
     fn unknown_kinds_of_text_are_not_told() {

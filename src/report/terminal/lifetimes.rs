@@ -1,23 +1,29 @@
 //! Connections that closed normally, but far sooner than others to the same endpoint: perhaps the peer was not content.
 
-use std::collections::BTreeMap;
-
 use super::Style;
-use crate::analyze::Analysis;
 use crate::close_code::CloseCode;
-use crate::dataframe::EndpointKey;
+use crate::connection::ConnectionRecord;
+use crate::dataframe::PerEndpoint;
 use crate::report::figures::{count, fit, millis};
 
-/// Nothing if none stands out.
-pub(super) fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
-    let mut lives = BTreeMap::<EndpointKey<'_>, Vec<(f64, u64)>>::new();
-    for (number, record) in (0..).zip(&analysis.connections) {
+/// How long connections lived that closed normally, with their numbers, by endpoint.
+#[derive(Debug, Default)]
+pub(super) struct Lives(PerEndpoint<Vec<(f64, u64)>>);
+
+impl Lives {
+    /// Takes in the connection of that number.
+    pub(super) fn add(&mut self, number: u64, record: &ConnectionRecord) {
         if let Some(end) = record.ended_at.filter(|_| record.verdict.close_code == Some(CloseCode::NORMAL)) {
-            lives.entry(EndpointKey::of(record)).or_default().push((end.millis_since(record.opened_at), number));
+            self.0.of(record).push((end.millis_since(record.opened_at), number));
         }
     }
-    let early = lives.into_values().filter_map(early).max_by_key(|early| early.connections);
-    early.iter().map(|early| fit(&early.line(), style.width)).collect()
+
+    /// Nothing if none stands out.
+    pub(super) fn lines(self, style: Style) -> Vec<String> {
+        let lives = self.0.sorted().into_iter();
+        let early = lives.filter_map(|(_, lives)| early(lives)).max_by_key(|early| early.connections);
+        early.iter().map(|early| fit(&early.line(), style.width)).collect()
+    }
 }
 
 /// Connections of one endpoint that ended early.
@@ -69,7 +75,9 @@ mod tests {
             let closed = ConnectionBuilder::new().closed(1000, Role::Client).replied(Some(1000));
             closed.ended_at(NOON + seconds * 1_000_000_000).build()
         };
-        lines(&sample::of(seconds.into_iter().map(closed)), Style::default())
+        let mut lives = Lives::default();
+        sample::of(seconds.into_iter().map(closed)).connections.for_each(|number, record| lives.add(number, record));
+        lives.lines(Style::default())
     }
 
     #[test]

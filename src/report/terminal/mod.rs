@@ -30,11 +30,20 @@ use std::io::{self, Write};
 use anstyle::AnsiColor;
 
 use super::figures::{count, counted, fit};
-use super::trust;
+use super::summary::Totals;
+use super::trust::{self, Losses};
 use crate::analyze::Analysis;
 use crate::close_code::CloseCode;
-use crate::dataframe::{CloseCodeRow, histogram, printable, utc_text};
+use crate::connection::ConnectionRecord;
+use crate::dataframe::{CloseCodeRow, EndpointCodes, Histogram, printable, utc_text};
 use crate::flow::Timestamp;
+
+use causes::Causes;
+use findings::Findings;
+use lifetimes::Lives;
+use moments::Closes;
+use overview::Overview;
+use reconnects::Returns;
 
 /// How the summary looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,22 +82,59 @@ impl Style {
 ///
 /// What writing to `out` says.
 pub fn write(analysis: &Analysis, style: Style, mut out: impl Write) -> io::Result<()> {
-    let codes = histogram(analysis);
+    let seen = Seen::of(analysis);
+    let codes = seen.codes.rows();
     let sections = [
-        overview::lines(analysis, style),
-        trust::warnings(analysis, style.width),
+        seen.overview.lines(analysis, seen.totals, style),
+        trust::warnings(analysis, &seen.losses, style.width),
         histogram::lines(&codes, style),
-        causes::lines(analysis, style),
+        seen.causes.lines(style),
         meanings::lines(&codes, style),
-        moments::lines(analysis, style),
-        reconnects::lines(analysis, style),
-        [findings::lines(analysis, style), lifetimes::lines(analysis, style)].concat(),
-        endpoints::lines(analysis, style),
+        seen.moments.lines(style),
+        seen.returns.lines(analysis, style),
+        [seen.findings.lines(analysis, style), seen.lives.lines(style)].concat(),
+        endpoints::lines(seen.endpoints, style),
         problems(analysis, style),
         hints(&codes, style),
     ];
     let sections: Vec<_> = sections.iter().filter(|lines| !lines.is_empty()).map(|lines| lines.join("\n")).collect();
     writeln!(out, "{}", sections.join("\n\n"))
+}
+
+/// What the sections need of the connections, which are gone through once.
+#[derive(Default)]
+struct Seen {
+    totals: Totals,
+    overview: Overview,
+    losses: Losses,
+    codes: Histogram,
+    causes: Causes,
+    moments: Closes,
+    returns: Returns,
+    findings: Findings,
+    lives: Lives,
+    endpoints: EndpointCodes,
+}
+
+impl Seen {
+    fn of(analysis: &Analysis) -> Self {
+        let mut seen = Self { totals: Totals::of_captures(analysis), ..Self::default() };
+        analysis.connections.for_each(|number, record| seen.add(analysis, number, record));
+        seen
+    }
+
+    fn add(&mut self, analysis: &Analysis, number: u64, record: &ConnectionRecord) {
+        self.totals.add(record);
+        self.overview.add(record);
+        self.losses.add(record);
+        self.codes.add(record);
+        self.causes.add(analysis, record);
+        self.moments.add(analysis, record);
+        self.returns.add(number, record);
+        self.findings.add(record);
+        self.lives.add(number, record);
+        self.endpoints.add(record);
+    }
 }
 
 /// What was wrong with the captures.
@@ -139,6 +185,11 @@ fn tally<K: Ord>(occurrences: impl Iterator<Item = K>) -> Vec<(K, u64)> {
     for key in occurrences {
         *counts.entry(key).or_insert(0) += 1;
     }
+    by_frequency(counts)
+}
+
+/// The most frequent first, equally frequent ones in their own order.
+fn by_frequency<K>(counts: BTreeMap<K, u64>) -> Vec<(K, u64)> {
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|&(_, number)| Reverse(number));
     counts
@@ -215,6 +266,13 @@ Next
 ";
         let found = text(&sample::analysis(), Style::default());
         assert!(found == expected, "{found}");
+    }
+
+    #[test]
+    fn packed_connections_are_summed_up_without_unpacking_all() {
+        let packed = sample::packed(sample::analysis());
+        assert_eq!(text(&packed, Style::default()), text(&sample::analysis(), Style::default()));
+        assert!(!packed.connections.are_unpacked());
     }
 
     #[test]

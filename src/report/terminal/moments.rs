@@ -10,38 +10,44 @@ use crate::connection::{ClosedBy, ConnectionRecord};
 use crate::flow::{Endpoint, Role, Timestamp};
 use crate::report::figures::{count, counted, fit, millis};
 
-/// Nothing if no such moment stands out.
-pub(super) fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
-    let mut closes = BTreeMap::<(Endpoint, CloseCode), Vec<Close>>::new();
-    for (record, code) in closed_by_servers(analysis) {
-        if let Some(time) = closed_at(record) {
-            let stream = analysis.tcp_stream(record.conversation);
-            let began = record.established_at.unwrap_or(record.opened_at);
-            closes.entry((record.server, code)).or_default().push(Close { time, began, stream });
-        }
-    }
-    let mut moments: Vec<_> = closes.into_iter().flat_map(|(key, closes)| moments(key, closes)).collect();
-    moments.sort_by_key(|moment| (Reverse(moment.closes), moment.first.time));
-    let more = moments.len().saturating_sub(TOP);
-    let mut lines: Vec<_> = moments.iter().take(TOP).map(|moment| fit(&moment.line(), style.width)).collect();
-    if !lines.is_empty() {
-        let others = if more > 0 { format!(" (and {})", counted(more as u64, "other time")) } else { String::new() };
-        lines.insert(0, format!("{}{others}", style.bold("Many at once")));
-    }
-    lines
+/// Closes that servers began, but for ordinary ones, by server and code.
+#[derive(Debug, Default)]
+pub(super) struct Closes {
+    closes: BTreeMap<(Endpoint, CloseCode), Vec<Close>>,
 }
 
-fn closed_by_servers(analysis: &Analysis) -> impl Iterator<Item = (&ConnectionRecord, CloseCode)> {
-    let by_server = |record: &&ConnectionRecord| record.verdict.closed_by == Some(ClosedBy::One(Role::Server));
-    let records = analysis.connections.iter().filter(by_server);
-    records.filter_map(|record| Some((record, record.verdict.close_code.filter(|code| !is_ordinary(*code))?)))
+impl Closes {
+    /// Takes in a connection of `analysis`.
+    pub(super) fn add(&mut self, analysis: &Analysis, record: &ConnectionRecord) {
+        let by_server = record.verdict.closed_by == Some(ClosedBy::One(Role::Server));
+        let code = record.verdict.close_code.filter(|code| by_server && !is_ordinary(*code));
+        if let Some((code, time)) = code.zip(closed_at(record)) {
+            let stream = analysis.tcp_stream(record.conversation);
+            let began = record.established_at.unwrap_or(record.opened_at);
+            self.closes.entry((record.server, code)).or_default().push(Close { time, began, stream });
+        }
+    }
+
+    /// Nothing if no such moment stands out.
+    pub(super) fn lines(self, style: Style) -> Vec<String> {
+        let mut moments: Vec<_> = self.closes.into_iter().flat_map(|(key, closes)| moments(key, closes)).collect();
+        moments.sort_by_key(|moment| (Reverse(moment.closes), moment.first.time));
+        let more = moments.len().saturating_sub(TOP);
+        let mut lines: Vec<_> = moments.iter().take(TOP).map(|moment| fit(&moment.line(), style.width)).collect();
+        if !lines.is_empty() {
+            let others =
+                if more > 0 { format!(" (and {})", counted(more as u64, "other time")) } else { String::new() };
+            lines.insert(0, format!("{}{others}", style.bold("Many at once")));
+        }
+        lines
+    }
 }
 
 fn closed_at(record: &ConnectionRecord) -> Option<Timestamp> {
     record.close_frames.first().map(|frame| frame.time).or(record.ended_at)
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Close {
     time: Timestamp,
     /// When the connection began.
@@ -105,7 +111,10 @@ mod tests {
         let mut records: Vec<_> =
             (0..count).map(|_| ConnectionBuilder::new().closed(code, Role::Server).build()).collect();
         records.iter_mut().enumerate().for_each(|(index, record)| change(index, record));
-        lines(&sample::of(records), Style::default())
+        let analysis = sample::of(records);
+        let mut closes = Closes::default();
+        analysis.connections.for_each(|_, record| closes.add(&analysis, record));
+        closes.lines(Style::default())
     }
 
     #[test]

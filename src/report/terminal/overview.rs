@@ -1,5 +1,6 @@
 //! What was read, how many connections it holds, and how much of them is missing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Style;
@@ -10,25 +11,57 @@ use crate::flow::Timestamp;
 use crate::report::figures::{bytes, count, counted, duration, ending, fit, list};
 use crate::report::summary::Totals;
 
-/// What was read, how many connections it holds, and how much of them is missing.
-pub(super) fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
-    let totals = Totals::of(analysis);
-    let size = format!(
-        "{}, {}, {}",
-        counted(totals.packets, "packet"),
-        bytes(totals.bytes),
-        counted(totals.tcp_streams, "TCP stream")
-    );
-    let name = match analysis.captures.as_slice() {
-        [capture] => ending(&capture.file.name, style.width.saturating_sub(size.len() + 2)),
-        captures => counted(captures.len() as u64, "capture"),
-    };
-    let mut lines = vec![format!("{}: {size}", style.bold(&name))];
-    lines.extend(analysis.time_span().map(|(first, last)| span(first, last)));
-    lines.extend(connections(&analysis.connections, style));
-    lines.extend(locked(analysis, style));
-    lines.extend(missing(analysis, totals, style));
-    lines
+/// How many connections there are, in which state, and how many the captures hold whole.
+#[derive(Debug, Default)]
+pub(super) struct Overview {
+    states: BTreeMap<&'static str, u64>,
+    complete: u64,
+    undecodable: u64,
+}
+
+impl Overview {
+    /// Takes in a connection.
+    pub(super) fn add(&mut self, record: &ConnectionRecord) {
+        *self.states.entry(state(record)).or_default() += 1;
+        self.complete += u64::from(record.complete);
+        self.undecodable += record.undecodable_messages;
+    }
+
+    /// What was read, how many connections it holds, and how much of them is missing.
+    pub(super) fn lines(&self, analysis: &Analysis, totals: Totals, style: Style) -> Vec<String> {
+        let size = format!(
+            "{}, {}, {}",
+            counted(totals.packets, "packet"),
+            bytes(totals.bytes),
+            counted(totals.tcp_streams, "TCP stream")
+        );
+        let name = match analysis.captures.as_slice() {
+            [capture] => ending(&capture.file.name, style.width.saturating_sub(size.len() + 2)),
+            captures => counted(captures.len() as u64, "capture"),
+        };
+        let mut lines = vec![format!("{}: {size}", style.bold(&name))];
+        lines.extend(analysis.time_span().map(|(first, last)| span(first, last)));
+        lines.extend(self.connections(totals.connections, style));
+        lines.extend(locked(analysis, style));
+        lines.extend(missing(analysis, totals, self.undecodable, style));
+        lines
+    }
+
+    fn connections(&self, total: u64, style: Style) -> Vec<String> {
+        if total == 0 {
+            return vec!["No WebSocket connections".to_owned()];
+        }
+        let states: Vec<_> = ["closed", "open", "refused", "invalid", "unanswered"]
+            .into_iter()
+            .filter_map(|state| Some(format!("{} {state}", count(*self.states.get(state)?))))
+            .collect();
+        let mut lines = list(&format!("{}:", counted(total, "WebSocket connection")), &states, style.width);
+        lines.push(match self.complete {
+            whole if whole == total => "All captured whole, from handshake to end".to_owned(),
+            complete => format!("Captured whole, from handshake to end: {} of {}", count(complete), count(total)),
+        });
+        lines
+    }
 }
 
 /// From when to when, and how long that is.
@@ -40,28 +73,6 @@ fn span(first: Timestamp, last: Timestamp) -> String {
     }
     let length = Duration::from_nanos(last.as_nanos().abs_diff(first.as_nanos()));
     format!("{from} to {to} UTC ({})", duration(length))
-}
-
-/// How many connections there are, in which state, and how many the captures hold whole.
-fn connections(records: &[ConnectionRecord], style: Style) -> Vec<String> {
-    if records.is_empty() {
-        return vec!["No WebSocket connections".to_owned()];
-    }
-    let number = |state: &str| records.iter().filter(|record| self::state(record) == state).count() as u64;
-    let states: Vec<_> = ["closed", "open", "refused", "invalid", "unanswered"]
-        .into_iter()
-        .map(|state| (state, number(state)))
-        .filter(|&(_, number)| number > 0)
-        .map(|(state, number)| format!("{} {state}", count(number)))
-        .collect();
-    let total = records.len() as u64;
-    let mut lines = list(&format!("{}:", counted(total, "WebSocket connection")), &states, style.width);
-    let complete = records.iter().filter(|record| record.complete).count() as u64;
-    lines.push(match complete {
-        whole if whole == total => "All captured whole, from handshake to end".to_owned(),
-        _ => format!("Captured whole, from handshake to end: {} of {}", count(complete), count(total)),
-    });
-    lines
 }
 
 /// TLS connections that nobody can look into.
@@ -85,13 +96,12 @@ fn state(record: &ConnectionRecord) -> &'static str {
 }
 
 /// What the captures do not hold, or hold in vain; nothing if that is nothing.
-fn missing(analysis: &Analysis, totals: Totals, style: Style) -> Vec<String> {
+fn missing(analysis: &Analysis, totals: Totals, undecodable: u64, style: Style) -> Vec<String> {
     let sum = |of: fn(&AnalysedCapture) -> u64| analysis.captures.iter().map(of).sum::<u64>();
     let dropped = sum(|capture| capture.file.dropped_by_capture.unwrap_or(0));
     let truncated = sum(|capture| capture.file.truncated_packets);
     let undecoded = sum(|capture| capture.undecoded_packets);
     let damaged = sum(|capture| capture.file.damaged_bytes);
-    let undecodable = analysis.connections.iter().map(|record| record.undecodable_messages).sum();
     let parts = [
         (totals.missed_bytes, format!("{} of WebSocket traffic missing", bytes(totals.missed_bytes))),
         (dropped, format!("{} dropped while capturing", counted(dropped, "packet"))),

@@ -3,36 +3,47 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Style, clock, is_ordinary};
-use crate::analyze::Analysis;
+use crate::analyze::{Analysis, Reconnect};
 use crate::close_code::CloseCode;
-use crate::connection::ClosedBy;
-use crate::dataframe::{Reconnect, reconnects};
+use crate::connection::{ClosedBy, ConnectionRecord};
+use crate::dataframe::Clients;
 use crate::flow::{Role, Timestamp};
 use crate::report::figures::{count, counted, fit, millis};
 
-/// Nothing if no client came back, or had a reason to.
-pub(super) fn lines(analysis: &Analysis, style: Style) -> Vec<String> {
-    let found = reconnects(analysis);
-    let mut lines = by_code(analysis, &found);
-    lines.extend(storm(analysis, &found));
-    lines.extend(loops(&found));
-    let mut lines: Vec<_> = lines.iter().map(|line| fit(line, style.width)).collect();
-    if !lines.is_empty() {
-        lines.insert(0, style.bold("Clients that came back"));
-    }
-    lines
+/// Clients, and how often each close was one after which they come back.
+#[derive(Debug, Default)]
+pub(super) struct Returns {
+    clients: Clients,
+    closes: BTreeMap<CloseCode, u64>,
 }
 
-/// How many came back after each code that makes clients come back, and how soon.
-fn by_code(analysis: &Analysis, found: &[Reconnect<'_>]) -> Vec<String> {
-    let mut closes = BTreeMap::<CloseCode, u64>::new();
-    for record in &analysis.connections {
+impl Returns {
+    /// Takes in the connection of that number.
+    pub(super) fn add(&mut self, number: u64, record: &ConnectionRecord) {
+        self.clients.add(number, record);
         // Who left by itself has no reason to come back.
         let left = record.verdict.closed_by == Some(ClosedBy::One(Role::Client));
         if let Some(code) = record.verdict.close_code.filter(|code| !(is_ordinary(*code) || left && code.0 == 1001)) {
-            *closes.entry(code).or_default() += 1;
+            *self.closes.entry(code).or_default() += 1;
         }
     }
+
+    /// Nothing if no client came back, or had a reason to.
+    pub(super) fn lines(self, analysis: &Analysis, style: Style) -> Vec<String> {
+        let found = self.clients.reconnects(analysis);
+        let mut lines = by_code(&self.closes, &found);
+        lines.extend(storm(analysis, &found));
+        lines.extend(loops(&found));
+        let mut lines: Vec<_> = lines.iter().map(|line| fit(line, style.width)).collect();
+        if !lines.is_empty() {
+            lines.insert(0, style.bold("Clients that came back"));
+        }
+        lines
+    }
+}
+
+/// How many came back after each code that makes clients come back, and how soon.
+fn by_code(closes: &BTreeMap<CloseCode, u64>, found: &[Reconnect]) -> Vec<String> {
     let mut delays = BTreeMap::<CloseCode, Vec<f64>>::new();
     for reconnect in found.iter().filter(|reconnect| closes.contains_key(&reconnect.code)) {
         delays.entry(reconnect.code).or_default().push(reconnect.delay_ms);
@@ -55,12 +66,11 @@ fn by_code(analysis: &Analysis, found: &[Reconnect<'_>]) -> Vec<String> {
 }
 
 /// The second in which most came back, if it stands out.
-fn storm(analysis: &Analysis, found: &[Reconnect<'_>]) -> Option<String> {
+fn storm(analysis: &Analysis, found: &[Reconnect]) -> Option<String> {
     let second = |time: Timestamp| time.as_nanos().div_euclid(SECOND);
     let mut seconds = BTreeMap::<i64, u64>::new();
-    for next in found.iter().filter_map(|found| analysis.connections.get(usize::try_from(found.next_connection).ok()?))
-    {
-        *seconds.entry(second(next.opened_at)).or_default() += 1;
+    for reconnect in found {
+        *seconds.entry(second(reconnect.back_at)).or_default() += 1;
     }
     let (first, last) = analysis.time_span()?;
     let span = (second(last) - second(first) + 1).max(1) as f64;
@@ -75,7 +85,7 @@ fn storm(analysis: &Analysis, found: &[Reconnect<'_>]) -> Option<String> {
 }
 
 /// Clients that came back again and again and were closed in the same way.
-fn loops(found: &[Reconnect<'_>]) -> Option<String> {
+fn loops(found: &[Reconnect]) -> Option<String> {
     let mut lengths = HashMap::<u64, (CloseCode, u64)>::new();
     // In order of the first connection, so that a chain is followed from its beginning.
     let mut longest = BTreeMap::<CloseCode, (u64, u64)>::new();
@@ -115,7 +125,6 @@ const LOOP: u64 = 3;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::ConnectionRecord;
     use crate::dataframe::sample::{self, ConnectionBuilder, NOON};
 
     /// A connection to `path` that the server closes with `code`, from second `from` to second `to` after noon.
@@ -127,7 +136,10 @@ mod tests {
     }
 
     fn told(records: Vec<ConnectionRecord>) -> Vec<String> {
-        lines(&sample::of(records), Style::default())
+        let analysis = sample::of(records);
+        let mut returns = Returns::default();
+        analysis.connections.for_each(|number, record| returns.add(number, record));
+        returns.lines(&analysis, Style::default())
     }
 
     #[test]

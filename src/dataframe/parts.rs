@@ -1,0 +1,292 @@
+//! Tables part by part, so that there need not be more of their rows in memory than are worked on.
+//!
+//! In comes an analysis, of which the connections are gone through once, a chunk at a time, and where clients came back once
+//! more for the connections that these closed. Out go DataFrames, one after the other, each with some rows of
+//! one table.
+
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use polars::prelude::{DataFrame, PolarsResult};
+
+use super::close_codes::{self, Histogram};
+use super::close_codes_by_endpoint::{self, EndpointCodes};
+use super::close_codes_over_time::{self, Closes};
+use super::encode::{Format, TableWriter};
+use super::event::{Event, Events};
+use super::reconnects::{self, Clients};
+use super::{TableName, TableOptions, captures, close_frames, connections, invalid_utf8, tls_failures, violations};
+use crate::analyze::{Analysis, Reconnect};
+use crate::connection::{CloseFrame, ConnectionRecord, InvalidUtf8, Violation};
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// Where a table is to be written.
+pub struct Output<'a> {
+    /// Which table.
+    pub table: TableName,
+    /// How.
+    pub format: Format,
+    /// To where. Wrap a file in a buffer, and flush it afterwards.
+    pub out: &'a mut dyn io::Write,
+    /// The file, to say of a failure to write it.
+    pub path: PathBuf,
+}
+
+/// Writes tables of `analysis` to `outputs`, and shows `see` each connection, which spares it to unpack them itself.
+///
+/// # Errors
+///
+/// As [`super::Tables::new`], and what an output says of a failure to write.
+pub fn write_tables(
+    analysis: &Analysis,
+    options: &TableOptions,
+    outputs: Vec<Output<'_>>,
+    see: &mut dyn FnMut(&ConnectionRecord),
+) -> Result<()> {
+    let wanted: Vec<TableName> = outputs.iter().map(|output| output.table).collect();
+    let mut open: Vec<Open<'_>> = outputs
+        .into_iter()
+        .map(|output| Open { path: output.path.clone(), output: Some(output), writer: None })
+        .collect();
+    each(analysis, options, &wanted, see, |table, part| {
+        let mut of_table = open.iter_mut().zip(&wanted).filter(|(_, wanted)| **wanted == table);
+        of_table.try_for_each(|(open, _)| open.write(&part))
+    })?;
+    open.into_iter().try_for_each(Open::finish)
+}
+
+/// An output that is written to once its columns are known.
+struct Open<'a> {
+    output: Option<Output<'a>>,
+    writer: Option<TableWriter<&'a mut dyn io::Write>>,
+    path: PathBuf,
+}
+
+impl Open<'_> {
+    fn write(&mut self, part: &DataFrame) -> Result<()> {
+        let begun = match (self.output.take(), &mut self.writer) {
+            (Some(Output { format, out, .. }), writer) => {
+                TableWriter::new(format, part.schema(), out).map(|new| writer.insert(new))
+            }
+            (None, Some(writer)) => Ok(writer),
+            (None, None) => return Ok(()),
+        };
+        begun.and_then(|writer| writer.write(part)).map_err(|source| self.failed(source))
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.writer.take().map_or(Ok(()), TableWriter::finish).map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: io::Error) -> Error {
+        Error::Write { path: self.path.clone(), source }
+    }
+}
+
+/// Gives `take` the rows of the `wanted` tables, of each in their order and at least once; and shows `see` each connection.
+pub(super) fn each(
+    analysis: &Analysis,
+    options: &TableOptions,
+    wanted: &[TableName],
+    see: &mut dyn FnMut(&ConnectionRecord),
+    take: impl FnMut(TableName, DataFrame) -> Result<()>,
+) -> Result<()> {
+    let mut parts = Parts { analysis, wanted, take };
+    let (counted, events) = parts.of_connections(see)?;
+    let buckets = close_codes_over_time::over_time(analysis, counted.closes, options.bucket)?;
+    parts.take(TableName::CloseCodesOverTime, || close_codes_over_time::table(&buckets))?;
+    parts.take(TableName::CloseCodes, || close_codes::table(&counted.codes.rows()))?;
+    parts.take(TableName::CloseCodesByEndpoint, || close_codes_by_endpoint::table(&counted.endpoints.rows()))?;
+    parts.reconnects(&counted.clients.reconnects(analysis))?;
+    parts.events(TableName::CloseFrames, events.close_frames, close_frames::table)?;
+    parts.events(TableName::InvalidUtf8, events.invalid_utf8, invalid_utf8::table)?;
+    parts.events(TableName::Violations, events.violations, violations::table)?;
+    parts.take(TableName::TlsFailures, || tls_failures::table(analysis))?;
+    parts.take(TableName::Captures, || captures::table(analysis))
+}
+
+/// What is counted over all connections.
+#[derive(Default)]
+struct Counted {
+    codes: Histogram,
+    endpoints: EndpointCodes,
+    closes: Closes,
+    clients: Clients,
+}
+
+impl Counted {
+    fn add(&mut self, wants: impl Fn(TableName) -> bool, number: u64, record: &ConnectionRecord) {
+        if wants(TableName::CloseCodes) {
+            self.codes.add(record);
+        }
+        if wants(TableName::CloseCodesByEndpoint) {
+            self.endpoints.add(record);
+        }
+        if wants(TableName::CloseCodesOverTime) {
+            self.closes.add(record);
+        }
+        if wants(TableName::Reconnects) {
+            self.clients.add(number, record);
+        }
+    }
+}
+
+/// The rows of tables that are in order of packet, not of connection.
+#[derive(Default)]
+struct AllEvents {
+    close_frames: Events<CloseFrame>,
+    invalid_utf8: Events<InvalidUtf8>,
+    violations: Events<Violation>,
+}
+
+/// Where parts go.
+struct Parts<'a, F> {
+    analysis: &'a Analysis,
+    wanted: &'a [TableName],
+    take: F,
+}
+
+impl<F: FnMut(TableName, DataFrame) -> Result<()>> Parts<'_, F> {
+    fn wants(&self, table: TableName) -> bool {
+        self.wanted.contains(&table)
+    }
+
+    fn take(&mut self, table: TableName, part: impl FnOnce() -> PolarsResult<DataFrame>) -> Result<()> {
+        if !self.wants(table) {
+            return Ok(());
+        }
+        let part = part().map_err(|source| Error::Table { table: table.name(), source })?;
+        (self.take)(table, part)
+    }
+
+    /// Goes through the connections: what is in their order goes out at once, the rest is returned.
+    fn of_connections(&mut self, see: &mut dyn FnMut(&ConnectionRecord)) -> Result<(Counted, AllEvents)> {
+        let (mut counted, mut events) = (Counted::default(), AllEvents::default());
+        let analysis = self.analysis;
+        for (first, chunk) in analysis.connections.chunks() {
+            self.take(TableName::Connections, || connections::table(analysis, &chunk, first))?;
+            for (number, record) in (first..).zip(chunk.iter()) {
+                counted.add(|table| self.wants(table), number, record);
+                events.add(|table| self.wants(table), number, record);
+                see(record);
+            }
+        }
+        if analysis.connections.is_empty() {
+            self.take(TableName::Connections, || connections::table(analysis, &[], 0))?;
+        }
+        Ok((counted, events))
+    }
+
+    /// The clients that came back, with what is known of the connections that closed.
+    fn reconnects(&mut self, found: &[Reconnect]) -> Result<()> {
+        if !self.wants(TableName::Reconnects) || found.is_empty() {
+            return self.take(TableName::Reconnects, || reconnects::table(&[]));
+        }
+        let analysis = self.analysis;
+        let closed_among = |numbers: Range<u64>| !reconnects::closed_among(found, numbers).is_empty();
+        for (first, chunk) in analysis.connections.chunks_of(closed_among) {
+            self.take(TableName::Reconnects, || reconnects::table(&reconnects::rows(found, &chunk, first)))?;
+        }
+        Ok(())
+    }
+
+    fn events<E: Event>(
+        &mut self,
+        name: TableName,
+        events: Events<E>,
+        table: impl Fn(&Analysis, &[(u64, E)]) -> PolarsResult<DataFrame>,
+    ) -> Result<()> {
+        let (analysis, events) = (self.analysis, events.sorted());
+        if events.is_empty() {
+            return self.take(name, || table(analysis, &[]));
+        }
+        events.chunks(limits::CHUNK_RECORDS).try_for_each(|events| self.take(name, || table(analysis, events)))
+    }
+}
+
+impl AllEvents {
+    fn add(&mut self, wants: impl Fn(TableName) -> bool, number: u64, record: &ConnectionRecord) {
+        if wants(TableName::CloseFrames) {
+            self.close_frames.add(number, record.close_frames.iter().cloned());
+        }
+        if wants(TableName::InvalidUtf8) {
+            self.invalid_utf8.add(number, record.invalid_utf8.iter().cloned());
+        }
+        if wants(TableName::Violations) {
+            self.violations.add(number, record.violations.iter().cloned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataframe::Tables;
+    use crate::dataframe::sample::{self, ConnectionBuilder};
+    use crate::flow::Role;
+
+    /// Every table in every format, as [`write_tables`] writes it.
+    fn written(analysis: &Analysis) -> Vec<Vec<u8>> {
+        let wanted = Format::ALL.into_iter().flat_map(|format| TableName::ALL.map(|table| (table, format)));
+        let mut files: Vec<_> = wanted.map(|wanted| (wanted, Vec::new())).collect();
+        let outputs = files.iter_mut().map(|((table, format), out)| Output {
+            table: *table,
+            format: *format,
+            out,
+            path: PathBuf::from("test"),
+        });
+        write_tables(analysis, &TableOptions::default(), outputs.collect(), &mut |_| ()).unwrap();
+        files.into_iter().map(|(_, bytes)| bytes).collect()
+    }
+
+    /// The same from tables that are held as a whole.
+    fn whole(analysis: &Analysis) -> Vec<Vec<u8>> {
+        let tables = Tables::new(analysis, &TableOptions::default()).unwrap();
+        let wanted = Format::ALL.into_iter().flat_map(|format| TableName::ALL.map(|table| (table, format)));
+        let write = |(table, format)| {
+            let mut bytes = Vec::new();
+            tables.write(table, format, &mut bytes).unwrap();
+            bytes
+        };
+        wanted.map(write).collect()
+    }
+
+    #[test]
+    fn tables_in_parts_are_those_that_are_held_as_a_whole() {
+        for analysis in [sample::analysis(), sample::packed(sample::analysis()), Analysis::default()] {
+            assert!(written(&analysis) == whole(&analysis));
+        }
+        let packed = sample::packed(sample::analysis());
+        assert!(written(&packed) == written(&sample::analysis()));
+        assert!(!packed.connections.are_unpacked());
+    }
+
+    #[test]
+    fn several_parts_make_one_table() {
+        let number = 2 * limits::CHUNK_RECORDS + 1;
+        let closed = |_| ConnectionBuilder::new().closed(1000, Role::Client).replied(Some(1000)).build();
+        let analysis = sample::of((0..number).map(closed));
+        let (parts, whole) = (written(&analysis), whole(&analysis));
+        // Parquet and Arrow have the rows in other groups.
+        let is_text =
+            |index: usize| !matches!(Format::ALL[index / TableName::ALL.len()], Format::Parquet | Format::Arrow);
+        for (index, (parts, whole)) in parts.iter().zip(&whole).enumerate().filter(|(index, _)| is_text(*index)) {
+            assert!(parts == whole, "{index}");
+        }
+        let lines = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
+        assert_eq!((lines(&parts[0]), lines(&parts[1])), (number + 1, 2 * number + 1));
+    }
+
+    #[test]
+    fn only_what_is_wanted_is_made() {
+        let mut made = Vec::new();
+        let take = |table, _| {
+            made.push(table);
+            Ok(())
+        };
+        each(&sample::analysis(), &TableOptions::default(), &[TableName::Captures], &mut |_| (), take).unwrap();
+        assert_eq!(made, [TableName::Captures]);
+    }
+}
