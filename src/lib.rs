@@ -40,6 +40,9 @@
 //! # }
 //! ```
 //!
+//! Of very many connections, [`for_each`](analyze::Connections::for_each) holds a part in memory at a time, and
+//! [`dataframe::write_tables`] writes their tables so.
+//!
 //! [`capture::Input::path`] names a file, [`capture::Input::expand`] a directory. What was wrong with a capture never
 //! stops the others: it is in [`capture::CaptureFile::problems`].
 

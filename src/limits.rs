@@ -239,6 +239,12 @@ pub const PLAIN_RECORDS: usize = 256;
 /// Connections that are looked at, and made into rows, at once.
 pub const CHUNK_RECORDS: usize = 4096;
 
+/// Rows of a table in the order of packets that are held unpacked while more are gathered.
+pub const PLAIN_EVENTS: usize = 8192;
+
+/// Such rows that are packed together, and unpacked together of each run while runs are merged.
+pub const PACKED_EVENTS: usize = 256;
+
 // Tables.
 
 /// Rows that one connection adds to one table. Later ones are counted, and one row of its own says so.

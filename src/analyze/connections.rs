@@ -169,9 +169,9 @@ impl Packed {
         let mut parts: Vec<Part> = Vec::new();
         parts.resize_with(bounds.len() + 1, Part::default);
         for shard in spread {
-            for (part, store) in parts.iter_mut().zip(shard) {
-                part.length += store.len();
-                part.blocks.extend(store.into_packed());
+            for (part, more) in parts.iter_mut().zip(shard) {
+                part.length += more.length;
+                part.blocks.extend(more.blocks);
             }
         }
         Self { parts: parts.into(), order, alterations: Vec::new(), unpacked: OnceLock::new() }
@@ -204,8 +204,8 @@ fn bounds(stores: &[Store], order: Order) -> Vec<Key> {
     bounds
 }
 
-/// The records of `store` that `keep` wants by part, packed.
-fn spread(store: Store, bounds: &[Key], order: Order, keep: impl Fn(&ConnectionRecord) -> bool) -> Vec<Store> {
+/// The records of `store` that `keep` wants, by part.
+fn spread(store: Store, bounds: &[Key], order: Order, keep: impl Fn(&ConnectionRecord) -> bool) -> Vec<Part> {
     let mut parts: Vec<Store> = Vec::new();
     parts.resize_with(bounds.len() + 1, Store::default);
     for record in store.into_blocks().flatten().filter(keep) {
@@ -214,8 +214,8 @@ fn spread(store: Store, bounds: &[Key], order: Order, keep: impl Fn(&ConnectionR
             part.push(record);
         }
     }
-    parts.iter_mut().for_each(Store::pack);
-    parts
+    // At once: what each store has room for besides would be more than what it holds.
+    parts.into_iter().map(|store| Part { length: store.len(), blocks: store.into_packed() }).collect()
 }
 
 impl Deref for Connections {

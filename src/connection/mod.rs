@@ -19,6 +19,7 @@ mod findings;
 mod handshake_rules;
 mod held;
 mod negotiation;
+mod packed;
 mod probe;
 mod proxy;
 mod rate;
@@ -32,6 +33,7 @@ mod tls_failure;
 
 pub use activity::{Activity, Conduct, SeenMessage, SeenPing};
 pub use cause::{Cause, CauseKind};
+pub use packed::Packed;
 pub use rate::Rate;
 pub use record::*;
 pub use store::{Block, Place, Store};

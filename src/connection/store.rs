@@ -5,13 +5,12 @@
 //! records, and compressed: 100 to 150 bytes a record, evidence and texts included, beside which 16 tell its place. LZ4 takes a
 //! third of the time of zstd's fastest level, which leaves a twelfth less.
 
-use std::borrow::Cow;
-
 use crate::flow::{PacketId, Timestamp};
 use crate::limits;
 use crate::websocket::LikelyCause;
 
 use super::cause::Cause;
+use super::packed::Packed;
 use super::record::ConnectionRecord;
 
 /// Records in the order in which they were added.
@@ -105,10 +104,7 @@ impl Place {
 /// Records that are packed together.
 #[derive(Debug)]
 pub struct Block {
-    /// What bitcode makes of the records, compressed where that makes it shorter.
-    packed: Box<[u8]>,
-    /// Its length before.
-    length: usize,
+    records: Packed,
     /// What is no data but words of this program, where there is any: by the index of its record.
     causes: Box<[(u32, Cause)]>,
     /// Of each text that is not UTF-8, in order.
@@ -117,34 +113,19 @@ pub struct Block {
 
 impl Block {
     fn of(records: &[ConnectionRecord]) -> Self {
-        let bytes = bitcode::encode(records);
-        let length = bytes.len();
-        let compressed = lz4_flex::block::compress(&bytes);
-        let is_shorter = compressed.len() < length;
         let causes = (0..).zip(records).filter_map(|(index, record)| Some((index, record.cause?)));
         let texts = records.iter().flat_map(|record| &record.invalid_utf8);
         Self {
-            packed: if is_shorter { compressed } else { bytes }.into(),
-            length,
+            records: Packed::of(records),
             causes: causes.collect(),
             likely_causes: texts.map(|text| text.likely_cause).collect(),
         }
     }
 
     /// The records again.
-    ///
-    /// # Panics
-    ///
-    /// If memory is broken: what is unpacked is what this process has packed.
     #[must_use]
     pub fn unpack(&self) -> Vec<ConnectionRecord> {
-        let bytes = match self.packed.len() == self.length {
-            true => Cow::Borrowed(&*self.packed),
-            false => {
-                Cow::Owned(lz4_flex::block::decompress(&self.packed, self.length).expect("this process has packed it"))
-            }
-        };
-        let mut records: Vec<ConnectionRecord> = bitcode::decode(&bytes).expect("this process has packed it");
+        let mut records: Vec<ConnectionRecord> = self.records.unpack();
         for (index, cause) in &self.causes {
             if let Some(record) = records.get_mut(*index as usize) {
                 record.cause = Some(*cause);
@@ -221,7 +202,7 @@ mod tests {
         let mut store = Store::default();
         let record = &records()[0];
         (0..=limits::PLAIN_RECORDS).for_each(|_| store.push(record.clone()));
-        let bytes = store.blocks[0].packed.len() + limits::PLAIN_RECORDS * size_of::<Place>();
+        let bytes = store.blocks[0].records.size() + limits::PLAIN_RECORDS * size_of::<Place>();
         assert!(bytes <= 200 * limits::PLAIN_RECORDS, "{bytes}");
     }
 }

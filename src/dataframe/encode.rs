@@ -16,7 +16,7 @@ use crate::flow::Timestamp;
 /// A file format for tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// A header and a line per row. Null is an empty cell, empty text is `""`; text is as [`escape`] makes it.
+    /// A header and a line per row. Null is an empty cell, empty text is `""`; text is as [`super::escape()`] makes it.
     Csv,
     /// Apache Parquet.
     Parquet,

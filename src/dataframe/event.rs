@@ -2,16 +2,27 @@
 
 use std::borrow::Cow;
 
+use bitcode::{DecodeOwned, Encode};
+
 use super::schema::Column;
 use crate::analyze::Analysis;
 use crate::close_code::CloseCode;
 use crate::connection::{CloseFrame, InvalidUtf8, Violation};
 use crate::flow::{PacketId, Role, Timestamp};
+use crate::websocket::LikelyCause;
 
 /// Something that one end sent, and the packet that shows it.
-pub(super) trait Event {
+pub(super) trait Event: Encode + DecodeOwned {
     /// The packet that shows it, when that was captured, and who sent it.
     fn place(&self) -> (PacketId, Timestamp, Role);
+
+    /// What of it is no data but a word of this program, which is not packed.
+    fn word(&self) -> Option<LikelyCause> {
+        None
+    }
+
+    /// Takes back what [`Self::word`] gave.
+    fn set_word(&mut self, _: Option<LikelyCause>) {}
 }
 
 impl Event for CloseFrame {
@@ -23,6 +34,14 @@ impl Event for CloseFrame {
 impl Event for InvalidUtf8 {
     fn place(&self) -> (PacketId, Timestamp, Role) {
         (self.packet, self.time, self.sender)
+    }
+
+    fn word(&self) -> Option<LikelyCause> {
+        self.likely_cause
+    }
+
+    fn set_word(&mut self, word: Option<LikelyCause>) {
+        self.likely_cause = word;
     }
 }
 
@@ -56,30 +75,6 @@ pub(super) struct EventRow<'a, E> {
     connection: u64,
     /// The event.
     pub(super) event: &'a E,
-}
-
-/// Events while they are gathered, each with the number of its connection.
-#[derive(Debug)]
-pub(super) struct Events<E>(Vec<(u64, E)>);
-
-impl<E> Default for Events<E> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<E: Event> Events<E> {
-    /// Takes in the events of the connection of that number; to be done in their order.
-    pub(super) fn add(&mut self, number: u64, events: impl IntoIterator<Item = E>) {
-        self.0.extend(events.into_iter().map(|event| (number, event)));
-    }
-
-    /// All of them in order of capture: by file, packet, connection, and as each connection has them.
-    pub(super) fn sorted(mut self) -> Vec<(u64, E)> {
-        // The sort is stable, which keeps the order of connections and that within each.
-        self.0.sort_by_key(|(_, event)| event.place().0);
-        self.0
-    }
 }
 
 /// The rows of `events`.
@@ -123,6 +118,7 @@ pub(super) fn reaction_columns<'a, E: Answerable>() -> [Field<'a, E>; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataframe::runs::Events;
     use crate::dataframe::sample::{self, ConnectionBuilder};
     use crate::websocket::Rule;
 
@@ -138,7 +134,7 @@ mod tests {
         }
         let mut events = Events::default();
         analysis.connections.for_each(|number, record| events.add(number, record.violations.iter().cloned()));
-        let events = events.sorted();
+        let events: Vec<_> = events.parts().flatten().collect();
         let rows = rows(&analysis, &events);
         let found: Vec<_> = rows.iter().map(|row| (row.connection, row.event.rule)).collect();
         let (first, second) = (Rule::ReservedBits, Rule::ReservedOpcode);

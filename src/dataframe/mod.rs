@@ -25,6 +25,7 @@ mod invalid_utf8;
 mod moment;
 mod parts;
 mod reconnects;
+mod runs;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod schema;
