@@ -359,6 +359,11 @@ impl<A: Application> Flow<A> {
         old
     }
 
+    /// Whether a FIN or a RST was seen. What is finished has ended: how is not kept.
+    const fn has_ended(&self) -> bool {
+        self.end.is_some() || matches!(self.state, State::Finished)
+    }
+
     const fn is_live(&self) -> bool {
         matches!(self.state, State::Live(_))
     }
@@ -379,7 +384,7 @@ impl<A: Application> Flow<A> {
             let differs = known.is_some_and(|initial| initial != sequence);
             return match (differs, segment.flags.has(Flags::ACK)) {
                 (true, false) => Reuse::NewConversation,
-                (true, true) if self.end.is_some() => Reuse::SameConversation,
+                (true, true) if self.has_ended() => Reuse::SameConversation,
                 _ => Reuse::None,
             };
         }
@@ -522,6 +527,9 @@ impl<A: Application> Flow<A> {
     }
 
     fn note_end(&mut self, segment: &Segment, ended: &mut VecDeque<(Timestamp, FlowKey)>) {
+        if matches!(self.state, State::Finished) {
+            return;
+        }
         let reset = segment.flags.has(Flags::RST);
         if !reset && let Some(ending) = &mut self.end {
             ending.heard_from(segment.direction);
@@ -558,7 +566,7 @@ impl<A: Application> Flow<A> {
         let state = std::mem::replace(&mut self.state, State::Finished);
         if let State::Live(live) = state {
             let span = FlowSpan { first: self.start.packet, last: self.last, scopes: self.scopes };
-            live.finish(self.end.as_deref().copied(), span, self.last_time, output);
+            live.finish(self.end.take().map(|ending| *ending), span, self.last_time, output);
         }
     }
 
