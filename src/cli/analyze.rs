@@ -70,8 +70,10 @@ enum Condition {
 pub(super) fn run(options: &Options) -> Result<Outcome> {
     let began = Instant::now();
     let (inputs, mut failed) = source::inputs(&options.captures);
+    let analysing = options.analysing.options()?;
+    limit_threads(analysing.threads)?;
     let bar = Bar::new(options.quiet);
-    let mut analysis = analyze(inputs, &options.analysing.options()?, &mut |progress| bar.show(progress))?;
+    let mut analysis = analyze(inputs, &analysing, &mut |progress| bar.show(progress))?;
     bar.finish();
     failed |= source::warn(&analysis, options.quiet);
     if let Some(redaction) = options.redaction() {
@@ -91,6 +93,15 @@ pub(super) fn run(options: &Options) -> Result<Outcome> {
         true => Outcome::ConditionHolds,
         false => Outcome::Done,
     })
+}
+
+/// Tables are made by the threads that are there for everything: no more of them than the analysis may have.
+fn limit_threads(threads: usize) -> Result<()> {
+    if threads == 0 {
+        return Ok(());
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build_global().map_err(|source| Error::Threads { threads, source })
 }
 
 impl Options {
