@@ -58,11 +58,13 @@ impl Filter {
         self.wants_host(record) && self.wants_path(record)
     }
 
+    #[inline]
     fn wants_ports(&self, key: &FlowKey) -> bool {
         self.ports.is_empty() || ends(key).iter().any(|end| self.ports.contains(&end.port()))
     }
 
     /// A name can belong to any address.
+    #[inline]
     fn may_want_addresses(&self, key: &FlowKey) -> bool {
         self.hosts.is_empty()
             || self.hosts.iter().any(|host| match host {

@@ -144,9 +144,10 @@ impl Application for Connection {
     }
 
     #[inline]
-    fn touch(&self) {
-        if let Stage::Session(session) = &self.stage {
-            session.touch();
+    fn touch(&self) -> u64 {
+        match &self.stage {
+            Stage::Session(session) => session.touch(),
+            Stage::Probing(_) | Stage::Proxy(_) | Stage::Negotiation(_) | Stage::Secure(_) | Stage::Over => 0,
         }
     }
 

@@ -1,8 +1,6 @@
 //! A connection that carries data: hands its segments to both directions' reassemblers, and what comes out, in the order
 //! in which it was said, to its application. At the end it tells how each direction ended, as far as the capture shows it.
 
-use std::hint::black_box;
-
 use crate::flow::{Direction, PacketId, Timestamp};
 use crate::limits;
 use crate::packet::{Flags, Segment};
@@ -78,17 +76,17 @@ impl<A: Application> Live<A> {
         self.listener.interest
     }
 
-    /// Reads of what the next segment will need, so that it is in the cache by then.
+    /// Reads of what the next segment will need, so that it is in the cache by then. The number says nothing.
     #[inline]
-    pub(super) fn touch(&self) {
-        let [low, high] = &self.directions;
-        black_box((low.is_waiting(), high.is_waiting(), self.repetitions[0].count, self.listener.interest));
+    pub(super) fn touch(&self) -> u64 {
+        let waiting = self.directions.iter().filter(|direction| direction.is_waiting()).count();
+        (waiting + usize::from(self.repetitions[0].count)) as u64
     }
 
     /// The same of the application.
     #[inline]
-    pub(super) fn touch_application(&self) {
-        self.listener.application.touch();
+    pub(super) fn touch_application(&self) -> u64 {
+        self.listener.application.touch()
     }
 
     /// Tells which directions were captured at all, by the networks that they were captured in.

@@ -195,10 +195,12 @@ pub trait Application: Sized {
     /// A connection whose first data are about to come.
     fn new(start: &FlowStart) -> Self;
 
-    /// More data may be about to come: reads some of what they will need, so that it is in the cache by then. That is all it
-    /// does.
+    /// More data may be about to come: reads some of what they will need, so that it is in the cache by then. The number is
+    /// made of what was read, so that it is, and says nothing.
     #[inline]
-    fn touch(&self) {}
+    fn touch(&self) -> u64 {
+        0
+    }
 
     /// `bytes` follow at stream offset `offset`; `at` is the packet that holds them.
     fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival, output: &mut Self::Output)

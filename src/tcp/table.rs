@@ -95,17 +95,16 @@ impl<A: Application> FlowTable<A> {
         segments: impl Iterator<Item = Option<&'s Segment>>,
     ) -> [Ahead; limits::AHEAD_SEGMENTS] {
         let mut ahead = [Ahead::default(); limits::AHEAD_SEGMENTS];
-        for (ahead, segment) in ahead.iter_mut().zip(segments) {
-            ahead.0 =
-                segment.and_then(|segment| place_in_network(&self.flows, self.hasher.hash_one(segment.key), segment));
+        let mut flows = [None; limits::AHEAD_SEGMENTS];
+        for ((ahead, flow), segment) in ahead.iter_mut().zip(&mut flows).zip(segments) {
+            let Some(segment) = segment else { continue };
+            ahead.0 = place_in_network(&self.flows, self.hasher.hash_one(segment.key), segment);
+            *flow = ahead.0.and_then(|place| self.flows.get_bucket(place));
         }
         // One level after the other: what one level of a flow points to is not waited for before the others have asked.
-        for flow in ahead.iter().filter_map(|ahead| self.flows.get_bucket(ahead.0?)) {
-            flow.touch();
-        }
-        for flow in ahead.iter().filter_map(|ahead| self.flows.get_bucket(ahead.0?)) {
-            flow.touch_application();
-        }
+        let lives = flows.map(|flow| flow.and_then(|flow| flow.live()));
+        let seen = lives.iter().flatten().fold(0, |seen, live| live.touch().wrapping_add(seen));
+        black_box(lives.iter().flatten().fold(seen, |seen, live| live.touch_application().wrapping_add(seen)));
         ahead
     }
 
@@ -310,20 +309,12 @@ impl<A: Application> Flow<A> {
         self.scopes[index(segment.direction)] == Some(segment.scope) && self.start.key == segment.key
     }
 
-    /// Reads of what the next segment will need, so that it is in the cache by then.
+    /// What is looked into.
     #[inline]
-    fn touch(&self) {
-        black_box((self.last_time, self.file));
-        if let State::Live(live) = &self.state {
-            live.touch();
-        }
-    }
-
-    /// The same of the application.
-    #[inline]
-    fn touch_application(&self) {
-        if let State::Live(live) = &self.state {
-            live.touch_application();
+    const fn live(&self) -> Option<&Live<A>> {
+        match &self.state {
+            State::Live(live) => Some(live),
+            State::Silent | State::Ignored | State::Finished => None,
         }
     }
 
@@ -365,7 +356,7 @@ impl<A: Application> Flow<A> {
     }
 
     const fn is_live(&self) -> bool {
-        matches!(self.state, State::Live(_))
+        self.live().is_some()
     }
 
     /// Whether a segment of the direction that was not seen yet acknowledges about what was seen of the other one.
