@@ -17,7 +17,6 @@ use wsautopsy::analyze::{Analysis, Options, analyze};
 use wsautopsy::capture::{Batch, Captures, Input, Packet};
 use wsautopsy::dataframe::{Format, Output, TableName, TableOptions, write_tables};
 use wsautopsy::flow::{Direction, PacketId, Role, Timestamp};
-use wsautopsy::limits;
 use wsautopsy::packet::{self, Decoded, Segment};
 use wsautopsy::tcp::{Application, Arrival, FlowStart, FlowSummary, FlowTable, Interest};
 use wsautopsy::websocket::{Decoder, Deflate, Event, Extensions, TextCheck, Visitor, unmask};
@@ -92,11 +91,8 @@ fn tcp(bencher: Bencher) {
     let counter = ItemsCount::new(segments.len());
     bencher.counter(BytesCount::of_slice(&CAPTURE.0)).counter(counter).bench_local(|| {
         let mut table = FlowTable::<Counted>::default();
-        for group in segments.chunks(limits::AHEAD_SEGMENTS) {
-            let ahead = table.look_ahead(group.iter().map(|(segment, ..)| Some(segment)));
-            for ((segment, tcp, packet, time), ahead) in group.iter().zip(ahead) {
-                table.segment(ahead, segment, tcp, *packet, *time);
-            }
+        for (segment, tcp, packet, time) in &segments {
+            table.segment(segment, tcp, *packet, *time);
         }
         assert_eq!(table.finish(), expected);
     });

@@ -76,10 +76,6 @@ pub const SHARDS: usize = 64;
 /// capture had ended.
 pub const FLOWS_PER_SHARD: usize = 16_384;
 
-/// Segments whose flows are looked up together, before the first of them is worked on: as many as a processor can wait for
-/// at once, and few enough that what came first is still in the first-level cache when its turn comes.
-pub const AHEAD_SEGMENTS: usize = 16;
-
 /// Bytes of one direction that wait for a hole before them to be filled. A window of that size is rare, and a hole that
 /// outlives it was lost by the capture.
 pub const OUT_OF_ORDER_BYTES: usize = 4 << 20;

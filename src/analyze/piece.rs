@@ -5,7 +5,7 @@ use crate::connection::Connection;
 use crate::flow::{FlowKey, PacketId, Timestamp};
 use crate::limits;
 use crate::packet::{self, Datagram, Decoded, Fragment, Quoted, Segment};
-use crate::tcp::{Ahead, FlowTable};
+use crate::tcp::FlowTable;
 
 use super::filter::Filter;
 
@@ -126,31 +126,15 @@ impl Piece {
 
     /// Hands the segments of `shard` to its table.
     pub(super) fn feed(&self, shard: usize, table: &mut FlowTable<Connection>, batch: &Batch, filter: &Filter) {
-        let Some(segments) = self.segments.get(shard) else { return };
-        for group in segments.chunks(limits::AHEAD_SEGMENTS) {
-            let ahead = table.look_ahead(group.iter().map(Located::segment));
-            for (located, ahead) in group.iter().zip(ahead) {
-                self.feed_one(located, ahead, table, batch, filter);
+        for located in self.segments.get(shard).into_iter().flatten() {
+            let (id, time) = (located.id, located.time);
+            match &located.found {
+                Found::Segment(segment) if filter.wants_segment(&segment.key, time) => {
+                    table.segment(segment, self.tcp(segment, located.datagram, batch), id, time);
+                }
+                Found::Segment(segment) => table.leave_out(segment, id, time),
+                Found::Quoted(quoted) => table.quoted(quoted, id, time),
             }
-        }
-    }
-
-    #[inline]
-    fn feed_one(
-        &self,
-        located: &Located,
-        ahead: Ahead,
-        table: &mut FlowTable<Connection>,
-        batch: &Batch,
-        filter: &Filter,
-    ) {
-        let (id, time) = (located.id, located.time);
-        match &located.found {
-            Found::Segment(segment) if filter.wants_segment(&segment.key, time) => {
-                table.segment(ahead, segment, self.tcp(segment, located.datagram, batch), id, time);
-            }
-            Found::Segment(segment) => table.leave_out(ahead, segment, id, time),
-            Found::Quoted(quoted) => table.quoted(quoted, id, time),
         }
     }
 
@@ -163,14 +147,5 @@ impl Piece {
         };
         let start = segment.payload.start.saturating_sub(u32::from(segment.header));
         bytes.get(start as usize..segment.payload.end as usize).unwrap_or_default()
-    }
-}
-
-impl Located {
-    const fn segment(&self) -> Option<&Segment> {
-        match &self.found {
-            Found::Segment(segment) => Some(segment),
-            Found::Quoted(_) => None,
-        }
     }
 }

@@ -33,13 +33,6 @@ impl Findings {
         Self { agreement_seen, ..Self::default() }
     }
 
-    /// Reads of what the next data will need, so that it is in the cache by then. The number says nothing.
-    #[inline]
-    pub(super) fn touch(&self) -> u64 {
-        let PerRole { client, server } = &self.activity.ends;
-        u64::from(client.messages).wrapping_add(u64::from(server.messages)).wrapping_add(self.messages.client)
-    }
-
     /// The visitor of the decoder of what `sender` sends.
     pub(super) fn of(&mut self, sender: Role) -> impl Visitor<Arrival> + '_ {
         OfSender { findings: self, sender }

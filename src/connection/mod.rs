@@ -143,14 +143,6 @@ impl Application for Connection {
         Self { start: *start, stage: Stage::Probing(None), missed: 0, probed: 0, reached: [0; 2], past: None }
     }
 
-    #[inline]
-    fn touch(&self) -> u64 {
-        match &self.stage {
-            Stage::Session(session) => session.touch(),
-            Stage::Probing(_) | Stage::Proxy(_) | Stage::Negotiation(_) | Stage::Secure(_) | Stage::Over => 0,
-        }
-    }
-
     fn data(
         &mut self,
         from: Direction,

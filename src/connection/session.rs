@@ -152,13 +152,6 @@ impl Session {
         self.decoders.get_mut(self.opening.role_of(from)).seek(offset);
     }
 
-    /// Reads of what the next data will need, so that it is in the cache by then. The number says nothing.
-    #[inline]
-    pub(super) fn touch(&self) -> u64 {
-        let PerRole { client, server } = &self.decoders;
-        client.offset().wrapping_add(server.offset()).wrapping_add(self.findings.touch())
-    }
-
     /// `bytes` of `from` at stream offset `offset`.
     pub(super) fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival) {
         let sender = self.opening.role_of(from);

@@ -76,19 +76,6 @@ impl<A: Application> Live<A> {
         self.listener.interest
     }
 
-    /// Reads of what the next segment will need, so that it is in the cache by then. The number says nothing.
-    #[inline]
-    pub(super) fn touch(&self) -> u64 {
-        let waiting = self.directions.iter().filter(|direction| direction.is_waiting()).count();
-        (waiting + usize::from(self.repetitions[0].count)) as u64
-    }
-
-    /// The same of the application.
-    #[inline]
-    pub(super) fn touch_application(&self) -> u64 {
-        self.listener.application.touch()
-    }
-
     /// Tells which directions were captured at all, by the networks that they were captured in.
     pub(super) fn set_captured(&mut self, scopes: &[Option<u32>; 2]) {
         for (direction, scope) in self.directions.iter_mut().zip(scopes) {

@@ -18,7 +18,7 @@ use crate::flow::{Direction, FlowKey, PacketId, Timestamp};
 
 pub use reassembler::{KnownFin, Reassembler, Sink};
 pub use sequence::SequenceNumber;
-pub use table::{Ahead, FlowTable};
+pub use table::FlowTable;
 
 /// The packet that brought something, and what its sender had received by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,13 +194,6 @@ pub trait Application: Sized {
 
     /// A connection whose first data are about to come.
     fn new(start: &FlowStart) -> Self;
-
-    /// More data may be about to come: reads some of what they will need, so that it is in the cache by then. The number is
-    /// made of what was read, so that it is, and says nothing.
-    #[inline]
-    fn touch(&self) -> u64 {
-        0
-    }
 
     /// `bytes` follow at stream offset `offset`; `at` is the packet that holds them.
     fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival, output: &mut Self::Output)

@@ -14,7 +14,6 @@
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
-use std::hint::black_box;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -88,48 +87,28 @@ impl<A: Application> FlowTable<A> {
         &mut self.output
     }
 
-    /// The places of the flows that the next segments will need. All of them are on their way from memory at once then, where
-    /// each segment would wait for its own. Whatever happens to the table meanwhile, a place is right or of no use.
-    pub fn look_ahead<'s>(
-        &self,
-        segments: impl Iterator<Item = Option<&'s Segment>>,
-    ) -> [Ahead; limits::AHEAD_SEGMENTS] {
-        let mut ahead = [Ahead::default(); limits::AHEAD_SEGMENTS];
-        let mut flows = [None; limits::AHEAD_SEGMENTS];
-        for ((ahead, flow), segment) in ahead.iter_mut().zip(&mut flows).zip(segments) {
-            let Some(segment) = segment else { continue };
-            ahead.0 = place_in_network(&self.flows, self.hasher.hash_one(segment.key), segment);
-            *flow = ahead.0.and_then(|place| self.flows.get_bucket(place));
-        }
-        // One level after the other: what one level of a flow points to is not waited for before the others have asked.
-        let lives = flows.map(|flow| flow.and_then(|flow| flow.live()));
-        let seen = lives.iter().flatten().fold(0, |seen, live| live.touch().wrapping_add(seen));
-        black_box(lives.iter().flatten().fold(seen, |seen, live| live.touch_application().wrapping_add(seen)));
-        ahead
-    }
-
     /// The next segment in the order of capture: `tcp` are its header and its payload, as far as they were captured.
-    pub fn segment(&mut self, ahead: Ahead, segment: &Segment, tcp: &[u8], packet: PacketId, time: Timestamp) {
-        self.take(ahead, segment, Some(tcp), packet, time);
+    pub fn segment(&mut self, segment: &Segment, tcp: &[u8], packet: PacketId, time: Timestamp) {
+        self.take(segment, Some(tcp), packet, time);
     }
 
     /// A segment that is not to be looked into: it only counts as part of its conversation. If later segments of the
     /// connection are looked into, it is as if the capture began with them.
-    pub fn leave_out(&mut self, ahead: Ahead, segment: &Segment, packet: PacketId, time: Timestamp) {
-        self.take(ahead, segment, None, packet, time);
+    pub fn leave_out(&mut self, segment: &Segment, packet: PacketId, time: Timestamp) {
+        self.take(segment, None, packet, time);
     }
 
     #[inline]
-    fn take(&mut self, ahead: Ahead, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
+    fn take(&mut self, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
         self.finish_lingering(time);
-        if let Some(flow) = ahead.0.and_then(|place| self.flows.get_bucket_mut(place))
+        let hash = self.hasher.hash_one(segment.key);
+        if let Some(flow) =
+            place_in_network(&self.flows, hash, segment).and_then(|place| self.flows.get_bucket_mut(place))
             && let Some(tcp) = tcp
-            && flow.is_in_network_of(segment)
             && flow.take_next(segment, tcp, packet, time, &mut self.output)
         {
             return;
         }
-        let hash = self.hasher.hash_one(segment.key);
         match place_of(&self.flows, hash, segment) {
             Some(place) => self.follow(place, segment, tcp, packet, time),
             None => self.begin(hash, segment, tcp, packet, time),
@@ -227,10 +206,6 @@ impl<A: Application> FlowTable<A> {
     }
 }
 
-/// Where the flow of a segment is, if it was found before its turn.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Ahead(Option<usize>);
-
 /// The place of a segment's connection. One in the segment's own network comes first; then one of which nothing was seen in
 /// this direction yet and whose numbers fit, because the directions may be captured in different networks.
 fn place_of<A: Application>(flows: &HashTable<Box<Flow<A>>>, hash: u64, segment: &Segment) -> Option<usize> {
@@ -309,15 +284,6 @@ impl<A: Application> Flow<A> {
         self.scopes[index(segment.direction)] == Some(segment.scope) && self.start.key == segment.key
     }
 
-    /// What is looked into.
-    #[inline]
-    const fn live(&self) -> Option<&Live<A>> {
-        match &self.state {
-            State::Live(live) => Some(live),
-            State::Silent | State::Ignored | State::Finished => None,
-        }
-    }
-
     /// Whether no segment of it was captured, but only quoted ones.
     const fn is_unseen(&self) -> bool {
         matches!(self.scopes, [None, None])
@@ -356,7 +322,7 @@ impl<A: Application> Flow<A> {
     }
 
     const fn is_live(&self) -> bool {
-        self.live().is_some()
+        matches!(self.state, State::Live(_))
     }
 
     /// Whether a segment of the direction that was not seen yet acknowledges about what was seen of the other one.
@@ -636,7 +602,7 @@ mod tests {
     }
 
     impl<A: Application> FlowTable<A> {
-        /// What [`Self::take`] does, without its shortcuts.
+        /// What [`Self::take`] does, without its shortcut.
         fn take_carefully(&mut self, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
             self.finish_lingering(time);
             let hash = self.hasher.hash_one(segment.key);
@@ -658,7 +624,7 @@ mod tests {
         file: u32,
         number: u64,
         now: i64,
-        /// Nothing is looked up before, nor taken for what nearly all segments are.
+        /// Nothing is taken for what nearly all segments are.
         carefully: bool,
     }
 
@@ -704,8 +670,7 @@ mod tests {
             if self.carefully {
                 self.table.take_carefully(&segment, Some(payload), packet, time);
             } else {
-                let [ahead, ..] = self.table.look_ahead(std::iter::once(Some(&segment)));
-                self.table.segment(ahead, &segment, payload, packet, time);
+                self.table.segment(&segment, payload, packet, time);
             }
             self
         }
@@ -1064,7 +1029,7 @@ mod tests {
                 payload: payload_range,
                 cut: 0,
             };
-            table.segment(Ahead::default(), &segment, payload, PacketId::new(0, 1), Timestamp::default());
+            table.segment(&segment, payload, PacketId::new(0, 1), Timestamp::default());
         };
         send(CLIENT, SYN, 100, 0, b"");
         send(SERVER, SYN_ACK, 500, 101, b"");
