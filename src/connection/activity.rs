@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_live_connection_costs_little() {
-        assert!(size_of::<Activity>() <= 512, "{}", size_of::<Activity>());
+        assert!(size_of::<Activity>() <= 400, "{}", size_of::<Activity>());
     }
 
     #[test]

@@ -269,3 +269,13 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_live_connection_costs_little() {
+        assert!(size_of::<Session>() <= 1024, "{}", size_of::<Session>());
+    }
+}
