@@ -10,6 +10,7 @@ mod live;
 mod reassembler;
 mod sequence;
 mod table;
+mod tracked;
 mod waiting;
 
 use bitcode::{Decode, Encode};
