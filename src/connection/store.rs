@@ -3,7 +3,7 @@
 //! In come records as connections end; out they come again in the same order, a block at a time. The newest ones stay as
 //! they are, so that a capture of few connections packs nothing. A full block is encoded, field by field over all its
 //! records, and compressed: 100 to 150 bytes a record, evidence and texts included, beside which 16 tell its place. LZ4 takes a
-//! third of the time of zstd's fastest level, which leaves a twelfth less.
+//! third of the time of zstd's fastest level, which leaves a third less.
 
 use crate::flow::{PacketId, Timestamp};
 use crate::limits;
