@@ -227,12 +227,12 @@ impl Frames<'_> {
         }
     }
 
-    /// A frame that is a whole message, or a control frame.
     /// A text whose compressed payload is `packed`.
     pub(crate) fn compressed(self, packed: &[u8]) {
         self.frame(TEXT | 0x40, packed);
     }
 
+    /// A frame that is a whole message, or a control frame.
     fn frame(mut self, opcode: u8, payload: &[u8]) {
         self.put(opcode, payload);
     }

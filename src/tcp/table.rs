@@ -72,14 +72,27 @@ impl<A: Application> FlowTable<A> {
     fn take(&mut self, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
         self.finish_lingering(time);
         let hash = self.hasher.hash_one(segment.key);
-        if let Some(flow) =
-            place_in_network(&self.flows, hash, segment).and_then(|place| self.flows.get_bucket_mut(place))
+        let place = place_in_network(&self.flows, hash, segment);
+        if let Some(flow) = place.and_then(|place| self.flows.get_bucket_mut(place))
             && let Some(tcp) = tcp
             && flow.take_next(segment, tcp, packet, time, &mut self.output)
         {
             return;
         }
-        match place_of(&self.flows, hash, segment) {
+        self.take_any(hash, place, segment, tcp, packet, time);
+    }
+
+    /// Any segment; `place` is that of its flow, if it was seen in the segment's network.
+    fn take_any(
+        &mut self,
+        hash: u64,
+        place: Option<usize>,
+        segment: &Segment,
+        tcp: Option<&[u8]>,
+        packet: PacketId,
+        time: Timestamp,
+    ) {
+        match place.or_else(|| place_elsewhere(&self.flows, hash, segment)) {
             Some(place) => self.follow(place, segment, tcp, packet, time),
             None => self.begin(hash, segment, tcp, packet, time),
         }
@@ -176,22 +189,21 @@ impl<A: Application> FlowTable<A> {
     }
 }
 
-/// The place of a segment's connection. One in the segment's own network comes first; then one of which nothing was seen in
-/// this direction yet and whose numbers fit, because the directions may be captured in different networks.
-fn place_of<A: Application>(flows: &HashTable<Box<Flow<A>>>, hash: u64, segment: &Segment) -> Option<usize> {
-    let this = index(segment.direction);
-    let place = |fits: &dyn Fn(&Flow<A>) -> bool| {
-        flows.find_bucket_index(hash, |flow| flow.start.key == segment.key && fits(flow))
-    };
-    place_in_network(flows, hash, segment)
-        .or_else(|| place(&|flow| flow.scopes[this].is_none() && flow.scopes[1 - this] == Some(segment.scope)))
-        .or_else(|| place(&|flow| flow.is_unseen() || flow.scopes[this].is_none() && flow.is_answered_by(segment)))
-}
-
 /// The place of the flow with a segment's addresses of which that direction was seen in the same network. There is one at
 /// most: another one is taken only where there is none.
 fn place_in_network<A: Application>(flows: &HashTable<Box<Flow<A>>>, hash: u64, segment: &Segment) -> Option<usize> {
     flows.find_bucket_index(hash, |flow| flow.is_in_network_of(segment))
+}
+
+/// The place of a segment's connection where none was seen in the segment's own network: one of which nothing was seen in this
+/// direction yet and whose numbers fit, because the directions may be captured in different networks.
+fn place_elsewhere<A: Application>(flows: &HashTable<Box<Flow<A>>>, hash: u64, segment: &Segment) -> Option<usize> {
+    let this = index(segment.direction);
+    let place = |fits: &dyn Fn(&Flow<A>) -> bool| {
+        flows.find_bucket_index(hash, |flow| flow.start.key == segment.key && fits(flow))
+    };
+    place(&|flow| flow.scopes[this].is_none() && flow.scopes[1 - this] == Some(segment.scope))
+        .or_else(|| place(&|flow| flow.is_unseen() || flow.scopes[this].is_none() && flow.is_answered_by(segment)))
 }
 
 #[cfg(test)]
@@ -270,10 +282,8 @@ mod tests {
         fn take_carefully(&mut self, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
             self.finish_lingering(time);
             let hash = self.hasher.hash_one(segment.key);
-            match place_of(&self.flows, hash, segment) {
-                Some(place) => self.follow(place, segment, tcp, packet, time),
-                None => self.begin(hash, segment, tcp, packet, time),
-            }
+            let place = place_in_network(&self.flows, hash, segment);
+            self.take_any(hash, place, segment, tcp, packet, time);
         }
     }
 
