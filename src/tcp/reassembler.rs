@@ -577,6 +577,14 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_next_while_something_waits() {
+        let stream = Stream::<Log>::new().segment(3, b"d");
+        assert!(!stream.reassembler.is_next(stream.sequence(0)));
+        let stream = stream.segment(0, b"abc");
+        assert!(stream.reassembler.is_next(stream.sequence(4)));
+    }
+
+    #[test]
     fn in_order_segments_are_handed_on_at_once() {
         let stream = stream().segment(0, b"abc").segment(3, b"de");
         assert_log(&stream.sink, &["0 data abc", "3 data de"]);
