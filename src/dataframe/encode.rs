@@ -8,6 +8,7 @@ use polars::prelude::{
     Column, CompatLevel, CsvWriter, DataFrame, DataType, IntoColumn, IpcWriter, JsonFormat, JsonWriter, ParquetWriter,
     PolarsError, PolarsResult, QuoteStyle, Schema, SerWriter, StringChunkedBuilder,
 };
+use rayon::prelude::*;
 
 use super::escape::{csv_cell, is_csv_cell};
 use super::moment::UtcText;
@@ -213,9 +214,9 @@ fn json(frame: &DataFrame, format: JsonFormat, out: &mut impl Write) -> PolarsRe
     JsonWriter::new(out).with_json_format(format).finish(&mut with_columns(frame, times_as_text)?)
 }
 
-/// The frame with every column as `make` makes it.
-fn with_columns(frame: &DataFrame, make: impl Fn(&Column) -> PolarsResult<Column>) -> PolarsResult<DataFrame> {
-    DataFrame::new(frame.height(), frame.columns().iter().map(make).collect::<PolarsResult<_>>()?)
+/// The frame with every column as `make` makes it, on whichever thread is free.
+fn with_columns(frame: &DataFrame, make: impl Fn(&Column) -> PolarsResult<Column> + Sync) -> PolarsResult<DataFrame> {
+    DataFrame::new(frame.height(), frame.columns().par_iter().map(&make).collect::<PolarsResult<_>>()?)
 }
 
 /// A column of text with every cell as CSV has it: the same column, where no cell needs a change.

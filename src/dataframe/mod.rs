@@ -5,6 +5,7 @@
 //! format. Nothing else in the program uses Polars.
 
 use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use polars::prelude::DataFrame;
@@ -195,8 +196,9 @@ impl Tables {
     /// [`Error::TooManyBuckets`] if `options.bucket` is too small for the time that the captures span, and
     /// [`Error::Table`] if Polars refuses to make a table.
     pub fn new(analysis: &Analysis, options: &TableOptions) -> Result<Self> {
-        let mut tables = Self::default();
+        let tables = Mutex::new(Self::default());
         parts::each(analysis, options, &TableName::ALL, &mut |_| (), |name, part| {
+            let mut tables = tables.lock().unwrap_or_else(PoisonError::into_inner);
             let table = tables.get_mut(name);
             if table.width() == 0 {
                 *table = part;
@@ -204,6 +206,7 @@ impl Tables {
             }
             table.vstack_mut(&part).map(drop).map_err(|source| Error::Table { table: name.name(), source })
         })?;
+        let mut tables = tables.into_inner().unwrap_or_else(PoisonError::into_inner);
         for name in TableName::ALL {
             tables.get_mut(name).rechunk_mut();
         }

@@ -7,6 +7,7 @@
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use polars::prelude::{DataFrame, PolarsResult};
 
@@ -29,7 +30,7 @@ pub struct Output<'a> {
     /// How.
     pub format: Format,
     /// To where. Wrap a file in a buffer, and flush it afterwards.
-    pub out: &'a mut dyn io::Write,
+    pub out: &'a mut (dyn io::Write + Send),
     /// The file, to say of a failure to write it.
     pub path: PathBuf,
 }
@@ -43,24 +44,25 @@ pub fn write_tables(
     analysis: &Analysis,
     options: &TableOptions,
     outputs: Vec<Output<'_>>,
-    see: &mut dyn FnMut(&ConnectionRecord),
+    see: &mut (dyn FnMut(&ConnectionRecord) + Send),
 ) -> Result<()> {
     let wanted: Vec<TableName> = outputs.iter().map(|output| output.table).collect();
-    let mut open: Vec<Open<'_>> = outputs
+    // Nobody waits for a lock: the parts of a table come one after the other.
+    let open: Vec<Mutex<Open<'_>>> = outputs
         .into_iter()
-        .map(|output| Open { path: output.path.clone(), output: Some(output), writer: None })
+        .map(|output| Mutex::new(Open { path: output.path.clone(), output: Some(output), writer: None }))
         .collect();
     each(analysis, options, &wanted, see, |table, part| {
-        let mut of_table = open.iter_mut().zip(&wanted).filter(|(_, wanted)| **wanted == table);
-        of_table.try_for_each(|(open, _)| open.write(&part))
+        let mut of_table = open.iter().zip(&wanted).filter(|(_, wanted)| **wanted == table);
+        of_table.try_for_each(|(open, _)| open.lock().unwrap_or_else(PoisonError::into_inner).write(&part))
     })?;
-    open.into_iter().try_for_each(Open::finish)
+    open.into_iter().try_for_each(|open| open.into_inner().unwrap_or_else(PoisonError::into_inner).finish())
 }
 
 /// An output that is written to once its columns are known.
 struct Open<'a> {
     output: Option<Output<'a>>,
-    writer: Option<TableWriter<&'a mut dyn io::Write>>,
+    writer: Option<TableWriter<&'a mut (dyn io::Write + Send)>>,
     path: PathBuf,
 }
 
@@ -85,24 +87,19 @@ impl Open<'_> {
     }
 }
 
-/// Gives `take` the rows of the `wanted` tables, of each in their order and at least once; and shows `see` each connection.
+/// Gives `take` the rows of the `wanted` tables, of each in their order and at least once, but of several at a time; and
+/// shows `see` each connection.
 pub(super) fn each(
     analysis: &Analysis,
     options: &TableOptions,
     wanted: &[TableName],
-    see: &mut dyn FnMut(&ConnectionRecord),
-    take: impl FnMut(TableName, DataFrame) -> Result<()>,
+    see: &mut (dyn FnMut(&ConnectionRecord) + Send),
+    take: impl Fn(TableName, DataFrame) -> Result<()> + Sync,
 ) -> Result<()> {
-    let mut parts = Parts { analysis, wanted, take };
+    let parts = Parts { analysis, wanted, take };
     let (counted, events) = parts.of_connections(see)?;
-    let buckets = close_codes_over_time::over_time(analysis, counted.closes, options.bucket)?;
-    parts.take(TableName::CloseCodesOverTime, || close_codes_over_time::table(&buckets))?;
-    parts.take(TableName::CloseCodes, || close_codes::table(&counted.codes.rows()))?;
-    parts.take(TableName::CloseCodesByEndpoint, || close_codes_by_endpoint::table(&counted.endpoints.rows()))?;
-    parts.reconnects(&counted.clients.reconnects(analysis))?;
-    parts.events(TableName::CloseFrames, events.close_frames, close_frames::table)?;
-    parts.events(TableName::InvalidUtf8, events.invalid_utf8, invalid_utf8::table)?;
-    parts.events(TableName::Violations, events.violations, violations::table)?;
+    let (counts, events) = rayon::join(|| parts.counts(counted, options), || parts.all_events(events));
+    counts.and(events)?;
     parts.take(TableName::TlsFailures, || tls_failures::table(analysis))?;
     parts.take(TableName::Captures, || captures::table(analysis))
 }
@@ -148,12 +145,12 @@ struct Parts<'a, F> {
     take: F,
 }
 
-impl<F: FnMut(TableName, DataFrame) -> Result<()>> Parts<'_, F> {
+impl<F: Fn(TableName, DataFrame) -> Result<()> + Sync> Parts<'_, F> {
     fn wants(&self, table: TableName) -> bool {
         self.wanted.contains(&table)
     }
 
-    fn take(&mut self, table: TableName, part: impl FnOnce() -> PolarsResult<DataFrame>) -> Result<()> {
+    fn take(&self, table: TableName, part: impl FnOnce() -> PolarsResult<DataFrame>) -> Result<()> {
         if !self.wants(table) {
             return Ok(());
         }
@@ -162,15 +159,21 @@ impl<F: FnMut(TableName, DataFrame) -> Result<()>> Parts<'_, F> {
     }
 
     /// Goes through the connections: what is in their order goes out at once, the rest is returned.
-    fn of_connections(&mut self, see: &mut dyn FnMut(&ConnectionRecord)) -> Result<(Counted, AllEvents)> {
+    fn of_connections(&self, see: &mut (dyn FnMut(&ConnectionRecord) + Send)) -> Result<(Counted, AllEvents)> {
         let (mut counted, mut events) = (Counted::default(), AllEvents::default());
-        let analysis = self.analysis;
+        let (analysis, wanted) = (self.analysis, self.wanted);
+        let wants = |table| wanted.contains(&table);
         for (first, chunk) in analysis.connections.chunks() {
-            self.take(TableName::Connections, || connections::table(analysis, &chunk, first))?;
-            for (number, record) in (first..).zip(chunk.iter()) {
-                counted.add(|table| self.wants(table), number, record);
-                events.add(|table| self.wants(table), number, record);
-                see(record);
+            let rows = || wants(TableName::Connections).then(|| connections::table(analysis, &chunk, first));
+            let others = || {
+                for (number, record) in (first..).zip(chunk.iter()) {
+                    counted.add(wants, number, record);
+                    events.add(wants, number, record);
+                    see(record);
+                }
+            };
+            if let (Some(part), ()) = rayon::join(rows, others) {
+                self.take(TableName::Connections, || part)?;
             }
         }
         if analysis.connections.is_empty() {
@@ -179,8 +182,17 @@ impl<F: FnMut(TableName, DataFrame) -> Result<()>> Parts<'_, F> {
         Ok((counted, events))
     }
 
+    /// The tables of what was counted.
+    fn counts(&self, counted: Counted, options: &TableOptions) -> Result<()> {
+        let buckets = close_codes_over_time::over_time(self.analysis, counted.closes, options.bucket)?;
+        self.take(TableName::CloseCodesOverTime, || close_codes_over_time::table(&buckets))?;
+        self.take(TableName::CloseCodes, || close_codes::table(&counted.codes.rows()))?;
+        self.take(TableName::CloseCodesByEndpoint, || close_codes_by_endpoint::table(&counted.endpoints.rows()))?;
+        self.reconnects(&counted.clients.reconnects(self.analysis))
+    }
+
     /// The clients that came back, with what is known of the connections that closed.
-    fn reconnects(&mut self, found: &[Reconnect]) -> Result<()> {
+    fn reconnects(&self, found: &[Reconnect]) -> Result<()> {
         if !self.wants(TableName::Reconnects) || found.is_empty() {
             return self.take(TableName::Reconnects, || reconnects::table(&[]));
         }
@@ -192,8 +204,15 @@ impl<F: FnMut(TableName, DataFrame) -> Result<()>> Parts<'_, F> {
         Ok(())
     }
 
+    /// The tables of what happened in connections.
+    fn all_events(&self, events: AllEvents) -> Result<()> {
+        self.events(TableName::CloseFrames, events.close_frames, close_frames::table)?;
+        self.events(TableName::InvalidUtf8, events.invalid_utf8, invalid_utf8::table)?;
+        self.events(TableName::Violations, events.violations, violations::table)
+    }
+
     fn events<E: Event>(
-        &mut self,
+        &self,
         name: TableName,
         events: Events<E>,
         table: impl Fn(&Analysis, &[(u64, E)]) -> PolarsResult<DataFrame>,
@@ -297,12 +316,12 @@ mod tests {
 
     #[test]
     fn only_what_is_wanted_is_made() {
-        let mut made = Vec::new();
+        let made = Mutex::new(Vec::new());
         let take = |table, _| {
-            made.push(table);
+            made.lock().unwrap().push(table);
             Ok(())
         };
         each(&sample::analysis(), &TableOptions::default(), &[TableName::Captures], &mut |_| (), take).unwrap();
-        assert_eq!(made, [TableName::Captures]);
+        assert_eq!(made.into_inner().unwrap(), [TableName::Captures]);
     }
 }

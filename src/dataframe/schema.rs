@@ -11,6 +11,7 @@ use polars::prelude::{
     NewChunkedArray, PlSmallStr, PolarsResult, StringChunked, StringChunkedBuilder, TimeUnit, TimeZone, UInt16Chunked,
     UInt64Chunked,
 };
+use rayon::prelude::*;
 
 use super::TableName;
 use crate::flow::Timestamp;
@@ -228,9 +229,9 @@ fn push_v4(text: &mut String, address: Ipv4Addr) {
     }
 }
 
-/// The DataFrame that `columns` make of `rows`.
-pub(super) fn frame<R>(columns: &[Column<R>], rows: &[R]) -> PolarsResult<DataFrame> {
-    DataFrame::new(rows.len(), columns.iter().map(|column| column.of(rows)).collect())
+/// The DataFrame that `columns` make of `rows`, each on whichever thread is free.
+pub(super) fn frame<R: Sync>(columns: &[Column<R>], rows: &[R]) -> PolarsResult<DataFrame> {
+    DataFrame::new(rows.len(), columns.par_iter().map(|column| column.of(rows)).collect())
 }
 
 /// What the documentation says of `columns`.
