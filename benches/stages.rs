@@ -18,7 +18,7 @@ use wsautopsy::capture::{Batch, Captures, Input, Packet};
 use wsautopsy::dataframe::{Format, Output, TableName, TableOptions, write_tables};
 use wsautopsy::flow::{Direction, PacketId, Role, Timestamp};
 use wsautopsy::packet::{self, Decoded, Segment};
-use wsautopsy::tcp::{Application, Arrival, FlowStart, FlowSummary, FlowTable, Interest};
+use wsautopsy::tcp::{Application, Arrival, Captured, Content as Held, FlowStart, FlowSummary, FlowTable, Interest};
 use wsautopsy::websocket::{Decoder, Deflate, Event, Extensions, TextCheck, Visitor, unmask};
 
 fn main() {
@@ -88,12 +88,22 @@ fn tcp(bencher: Bencher) {
         })
         .collect();
     let expected: usize = segments.iter().map(|(segment, ..)| segment.payload.len()).sum();
+    let mut captured: Vec<_> = segments
+        .iter()
+        .map(|(segment, tcp, packet, time)| Captured {
+            content: Held::Segment(segment, tcp),
+            packet: *packet,
+            time: *time,
+        })
+        .collect();
+    // As the analysis hands them on: of some batches, what is of one flow together.
+    for together in captured.chunks_mut(16_384) {
+        together.sort_by_key(|captured| captured.key().shard(4096));
+    }
     let counter = ItemsCount::new(segments.len());
     bencher.counter(BytesCount::of_slice(&CAPTURE.0)).counter(counter).bench_local(|| {
         let mut table = FlowTable::<Counted>::default();
-        for (segment, tcp, packet, time) in &segments {
-            table.segment(segment, tcp, *packet, *time);
-        }
+        table.take(&captured);
         assert_eq!(table.finish(), expected);
     });
 }

@@ -21,6 +21,7 @@ use crate::flow::{PacketId, Timestamp};
 use crate::tls::Secrets;
 
 mod connections;
+mod feed;
 mod filter;
 mod piece;
 mod pipeline;

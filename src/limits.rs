@@ -46,6 +46,10 @@ pub const DIRECTORY_DEPTH: usize = 64;
 /// Packets of a batch that one thread decodes at once: a few dozen microseconds of work.
 pub const PIECE_PACKETS: usize = 1024;
 
+/// Batches that the flow tables take at once. The more there are, the more packets of a flow follow each other while what is
+/// known of it is in the cache, and the fewer bytes of packets are still there themselves.
+pub const BATCHES_AT_ONCE: usize = 4;
+
 /// Headers before TCP that a packet may have, tags and tunnels included. Two tunnels, each with tags and labels, have
 /// about fifteen; more is a packet made to keep us busy.
 pub const PACKET_LAYERS: usize = 32;
@@ -71,6 +75,14 @@ pub const HELD_FRAGMENT_BYTES: usize = 64 << 20;
 /// Shards that the flows are spread over. Many more than cores, so that a busy flow keeps no core waiting; few enough
 /// that a batch still has work for each.
 pub const SHARDS: usize = 64;
+
+/// Groups of flows that a shard's segments are put in order by. Of some thousand open connections, most then have a group
+/// of their own.
+pub const FLOW_GROUPS: usize = 64;
+
+/// Flows that are looked up in a table before the first of them is worked on: enough that the waiting for memory is one,
+/// few enough that all stay in the cache.
+pub const FLOWS_AHEAD: usize = 32;
 
 /// Flows that one shard remembers, over all shards about a million. Beyond it those idle longest are ended as if the
 /// capture had ended.

@@ -1,13 +1,9 @@
 //! A part of a batch: its packets in, decoded by one thread; what they hold of TCP out, to each shard its own.
 
 use crate::capture::{Batch, Packet};
-use crate::connection::Connection;
 use crate::flow::{FlowKey, PacketId, Timestamp};
 use crate::limits;
 use crate::packet::{self, Datagram, Decoded, Fragment, Quoted, Segment};
-use crate::tcp::FlowTable;
-
-use super::filter::Filter;
 
 /// A part of a batch that one thread decodes, and what it found. Used again and again, so that nothing is allocated for
 /// a packet.
@@ -24,20 +20,22 @@ pub(super) struct Piece {
 
 /// Something of TCP and where it is. As small as can be, since each packet's is written by one stage and read by the next,
 /// maybe on another core; but beside it, that one needs nothing but bytes.
-struct Located {
+pub(super) struct Located {
     /// A segment's payload lies in the bytes of the batch, not of the packet; or in those of a datagram.
-    found: Found,
-    id: PacketId,
-    time: Timestamp,
+    pub(super) found: Found,
+    pub(super) id: PacketId,
+    pub(super) time: Timestamp,
     /// Which of its batch's packets it is; of one that came in fragments, the one that made it whole.
     packet: u32,
-    /// Which of its piece's datagrams holds it, if it came in fragments; else [`NO_DATAGRAM`].
-    datagram: u32,
+    /// Which of its piece's datagrams holds it, if it came in fragments; else [`NO_DATAGRAM`]. A piece has far fewer.
+    datagram: u16,
+    /// Its flow's group within the shard, below [`limits::FLOW_GROUPS`].
+    pub(super) group: u16,
 }
 
-const NO_DATAGRAM: u32 = u32::MAX;
+const NO_DATAGRAM: u16 = u16::MAX;
 
-enum Found {
+pub(super) enum Found {
     Segment(Segment),
     Quoted(Quoted),
 }
@@ -94,7 +92,8 @@ impl Piece {
         let (id, time) = (batch.id_of(captured), captured.time);
         // A batch holds far fewer packets than that.
         let packet = packet as u32;
-        self.shard_of(&key).push(Located { found, id, time, packet, datagram: NO_DATAGRAM });
+        let (shard, group) = place_of(&key);
+        self.segments[shard].push(Located { found, id, time, packet, datagram: NO_DATAGRAM, group });
     }
 
     /// Adds what the batch's packet number `packet` made whole, in its place.
@@ -113,39 +112,33 @@ impl Piece {
     fn insert(&mut self, key: FlowKey, found: Found, batch: &Batch, packet: usize) {
         let Some(captured) = batch.packets().get(packet) else { return };
         let (id, time) = (batch.id_of(captured), captured.time);
-        let (packet, datagram) = (packet as u32, self.datagrams.len() as u32);
-        let shard = self.shard_of(&key);
+        let (packet, datagram) = (packet as u32, self.datagrams.len() as u16);
+        let (shard, group) = place_of(&key);
+        let shard = &mut self.segments[shard];
         let place = shard.partition_point(|other| other.packet <= packet);
-        shard.insert(place, Located { found, id, time, packet, datagram });
+        shard.insert(place, Located { found, id, time, packet, datagram, group });
     }
 
-    #[inline(always)]
-    fn shard_of(&mut self, key: &FlowKey) -> &mut Vec<Located> {
-        &mut self.segments[key.shard(limits::SHARDS)]
+    /// What it holds of `shard`, in the order of capture.
+    pub(super) fn of_shard(&self, shard: usize) -> &[Located] {
+        self.segments.get(shard).map_or(&[], Vec::as_slice)
     }
 
-    /// Hands the segments of `shard` to its table.
-    pub(super) fn feed(&self, shard: usize, table: &mut FlowTable<Connection>, batch: &Batch, filter: &Filter) {
-        for located in self.segments.get(shard).into_iter().flatten() {
-            let (id, time) = (located.id, located.time);
-            match &located.found {
-                Found::Segment(segment) if filter.wants_segment(&segment.key, time) => {
-                    table.segment(segment, self.tcp(segment, located.datagram, batch), id, time);
-                }
-                Found::Segment(segment) => table.leave_out(segment, id, time),
-                Found::Quoted(quoted) => table.quoted(quoted, id, time),
-            }
-        }
-    }
-
-    /// The TCP header and the captured payload of `segment`.
+    /// The TCP header and the captured payload of `segment`, which `located` is.
     #[inline]
-    fn tcp<'a>(&'a self, segment: &Segment, datagram: u32, batch: &'a Batch) -> &'a [u8] {
-        let bytes = match datagram {
+    pub(super) fn tcp_of<'a>(&'a self, located: &Located, segment: &Segment, batch: &'a Batch) -> &'a [u8] {
+        let bytes = match located.datagram {
             NO_DATAGRAM => batch.bytes(),
-            index => self.datagrams.get(index as usize).map_or(&[][..], |datagram| &datagram.bytes),
+            index => self.datagrams.get(usize::from(index)).map_or(&[][..], |datagram| &datagram.bytes),
         };
         let start = segment.payload.start.saturating_sub(u32::from(segment.header));
         bytes.get(start as usize..segment.payload.end as usize).unwrap_or_default()
     }
+}
+
+/// The shard of the flow `key`, and its group there.
+#[inline(always)]
+fn place_of(key: &FlowKey) -> (usize, u16) {
+    let group = key.shard(limits::SHARDS * limits::FLOW_GROUPS);
+    (group / limits::FLOW_GROUPS, (group % limits::FLOW_GROUPS) as u16)
 }

@@ -1,14 +1,14 @@
 //! The work on the packets, batch by batch, and everything that lives from one batch to the next.
 //!
 //! ```text
-//!   captures ──▶ batch ──▶ pieces, in parallel ──segments by shard──▶ flow tables, in parallel ──▶ records
-//!   └────────────── Work ──────────────┘  └── fragments, one after the other ──▲
+//!   captures ──▶ batches ──▶ pieces, in parallel ──segments by shard──▶ flow tables, in parallel ──▶ records
+//!   └─────────────── Work ───────────────┘  └── fragments, one after the other ──▲
 //! ```
 //!
-//! While the flow tables take one batch, the next one is read and decoded, by whichever thread has the time: so what was just
-//! read is decoded where it still is in the cache, and there is one moment a batch at which threads wait for each other.
-//! Each shard takes its segments in the order of capture, whatever the number of threads, so that the result does not
-//! depend on it.
+//! While the flow tables take some batches, the next ones are read and decoded, by whichever thread has the time: so what was
+//! just read is decoded where it still is in the cache, and there is one moment for all of them at which threads wait for each
+//! other. Each shard takes the segments of a flow in the order of capture, whatever the number of threads, so that the result
+//! does not depend on it.
 
 use std::sync::Arc;
 
@@ -22,21 +22,46 @@ use crate::packet::Fragments;
 use crate::tcp::FlowTable;
 use crate::tls::{Random, Secrets};
 
+use super::feed::feed;
 use super::filter::Filter;
-use super::piece::Piece;
+use super::piece::{Located, Piece};
 
-/// A batch and what its packets hold. Used again and again, so that nothing is allocated for a packet.
+/// Batches and what their packets hold. Used again and again, so that nothing is allocated for a packet.
 #[derive(Default)]
 pub(super) struct Work {
-    batch: Batch,
+    /// More than were read, maybe: their memory is kept.
+    portions: Vec<Portion>,
+    read: usize,
+}
+
+impl Work {
+    /// Reads the next batches, and decodes their packets in parallel; `false` if there are none.
+    pub(super) fn read(&mut self, captures: &mut Captures) -> bool {
+        self.portions.resize_with(limits::BATCHES_AT_ONCE, Portion::default);
+        self.read = self.portions.iter_mut().map(|portion| portion.read(captures)).take_while(|more| *more).count();
+        self.read > 0
+    }
+
+    fn portions(&self) -> &[Portion] {
+        self.portions.get(..self.read).unwrap_or_default()
+    }
+
+    fn portions_mut(&mut self) -> &mut [Portion] {
+        self.portions.get_mut(..self.read).unwrap_or_default()
+    }
+}
+
+/// A batch and what its packets hold.
+#[derive(Default)]
+pub(super) struct Portion {
+    pub(super) batch: Batch,
     /// More than the batch has, maybe: those of larger ones are kept.
     pieces: Vec<Piece>,
     used: usize,
 }
 
-impl Work {
-    /// Reads the next batch, and decodes its packets in parallel; `false` if there is none.
-    pub(super) fn read(&mut self, captures: &mut Captures) -> bool {
+impl Portion {
+    fn read(&mut self, captures: &mut Captures) -> bool {
         let more = captures.next_batch(&mut self.batch);
         self.decode();
         more
@@ -54,8 +79,13 @@ impl Work {
         });
     }
 
-    fn pieces(&self) -> &[Piece] {
+    pub(super) fn pieces(&self) -> &[Piece] {
         self.pieces.get(..self.used).unwrap_or_default()
+    }
+
+    /// What it holds of `shard`, in the order of capture.
+    pub(super) fn of_shard(&self, shard: usize) -> impl Iterator<Item = &Located> {
+        self.pieces().iter().flat_map(move |piece| piece.of_shard(shard))
     }
 }
 
@@ -130,40 +160,40 @@ impl<'a> Pipeline<'a> {
         self.learn(&secrets);
     }
 
-    /// Takes the next batch.
+    /// Takes the next batches.
     pub(super) fn take(&mut self, work: &mut Work) {
-        self.reassemble(work);
-        let (work, filter) = (&*work, self.filter);
-        self.shards.par_iter_mut().enumerate().for_each(|(shard, table)| {
-            for piece in work.pieces() {
-                piece.feed(shard, table, &work.batch, filter);
-            }
-        });
-        self.count(work);
+        for portion in work.portions_mut() {
+            self.reassemble(portion);
+        }
+        let (portions, filter) = (work.portions(), self.filter);
+        self.shards.par_iter_mut().enumerate().for_each(|(shard, table)| feed(portions, shard, table, filter));
+        self.count(portions);
     }
 
     /// Puts together what came in fragments. They are rare, and must be taken in the order of capture.
-    fn reassemble(&mut self, work: &mut Work) {
-        for piece in work.pieces.iter_mut().take(work.used) {
+    fn reassemble(&mut self, portion: &mut Portion) {
+        for piece in portion.pieces.iter_mut().take(portion.used) {
             for (packet, fragment) in std::mem::take(&mut piece.fragments) {
-                let Some(captured) = work.batch.packets().get(packet) else { continue };
-                let payload = work.batch.part_of(captured, &fragment.payload);
+                let Some(captured) = portion.batch.packets().get(packet) else { continue };
+                let payload = portion.batch.part_of(captured, &fragment.payload);
                 if let Some(datagram) = self.fragments.add(&fragment, payload, captured.time) {
-                    piece.datagram(datagram, &work.batch, packet);
+                    piece.datagram(datagram, &portion.batch, packet);
                 }
             }
         }
     }
 
-    fn count(&mut self, work: &Work) {
+    fn count(&mut self, portions: &[Portion]) {
         let mut begun: Vec<PacketId> = self.shards.iter_mut().flat_map(FlowTable::take_conversations).collect();
         begun.sort_unstable();
         for packet in begun {
             counts_of(&mut self.counts, packet.file()).conversations.push(packet.number());
         }
-        for &index in work.pieces().iter().flat_map(|piece| &piece.undecoded) {
-            let Some(packet) = work.batch.packets().get(index) else { continue };
-            counts_of(&mut self.counts, work.batch.id_of(packet).file()).undecoded_packets += 1;
+        for Portion { batch, pieces, used } in portions {
+            for &index in pieces.iter().take(*used).flat_map(|piece| &piece.undecoded) {
+                let Some(packet) = batch.packets().get(index) else { continue };
+                counts_of(&mut self.counts, batch.id_of(packet).file()).undecoded_packets += 1;
+            }
         }
     }
 

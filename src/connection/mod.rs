@@ -143,6 +143,12 @@ impl Application for Connection {
         Self { start: *start, stage: Stage::Probing(None), missed: 0, probed: 0, reached: [0; 2], past: None }
     }
 
+    fn touch(&self) {
+        if let Stage::Session(session) = &self.stage {
+            session.touch();
+        }
+    }
+
     fn data(
         &mut self,
         from: Direction,

@@ -1,5 +1,7 @@
 //! A connection that speaks WebSocket: both directions' decoders, until the end.
 
+use std::hint;
+
 use crate::flow::{Direction, PerRole, Role, Timestamp};
 use crate::tcp::{Arrival, FlowSpan, FlowStart, FlowSummary};
 use crate::websocket::{Decoder, Found, Rule};
@@ -145,6 +147,19 @@ impl Session {
             findings.violation_from(sender, &at, rule, detail, Some(end));
         }
         Self { opening, decoders, findings, last_gap: PerRole::default(), heard: PerRole::default() }
+    }
+
+    /// Reads a little of whatever the next bytes will need.
+    pub(super) fn touch(&self) {
+        let (decoders, activity) = (&self.decoders, &self.findings.activity);
+        hint::black_box((self.opening.client, self.last_gap.client.is_some(), self.findings.messages.client));
+        hint::black_box(activity.last_byte);
+        for decoder in [&decoders.client, &decoders.server] {
+            hint::black_box((decoder.is_lost(), decoder.payload_bytes()));
+        }
+        for end in [&activity.ends.client, &activity.ends.server] {
+            hint::black_box((end.last_byte, end.last_message.is_some(), end.largest_message.is_some(), end.messages));
+        }
     }
 
     /// What comes next of `from` lies at stream offset `offset`.

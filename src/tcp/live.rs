@@ -1,6 +1,8 @@
 //! A connection that carries data: hands its segments to both directions' reassemblers, and what comes out, in the order
 //! in which it was said, to its application. At the end it tells how each direction ended, as far as the capture shows it.
 
+use std::hint;
+
 use crate::flow::{Direction, PacketId, Timestamp};
 use crate::limits;
 use crate::packet::{Flags, Segment};
@@ -35,6 +37,8 @@ pub(super) struct Ending {
     reset: Option<Reset>,
     /// Both ends have sent a FIN, and they are in the capture.
     both: bool,
+    /// When there was an end of both: a reset, or the second FIN.
+    pub(super) over: Option<Timestamp>,
 }
 
 /// A RST, and who has said something well after it.
@@ -74,6 +78,13 @@ impl<A: Application> Live<A> {
     /// Whether the application wants more.
     pub(super) const fn interest(&self) -> Interest {
         self.listener.interest
+    }
+
+    /// Reads a little of what the next segment will need.
+    #[inline]
+    pub(super) fn touch(&self) {
+        hint::black_box(self.directions[1].is_waiting());
+        self.listener.application.touch();
     }
 
     /// Tells which directions were captured at all, by the networks that they were captured in.
@@ -264,7 +275,14 @@ impl<A: Application> Live<A> {
 impl Ending {
     /// The first one that was captured.
     pub(super) fn new(end: FlowEnd, segment: &Segment) -> Self {
-        Self { end, heard: heard_by(segment), answered: false, reset: Reset::of(&end, segment), both: false }
+        Self {
+            end,
+            heard: heard_by(segment),
+            answered: false,
+            reset: Reset::of(&end, segment),
+            both: false,
+            over: None,
+        }
     }
 
     /// Whether there was a RST.

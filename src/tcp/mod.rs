@@ -16,6 +16,7 @@ mod waiting;
 use bitcode::{Decode, Encode};
 
 use crate::flow::{Direction, FlowKey, PacketId, Timestamp};
+use crate::packet::{Quoted, Segment};
 
 pub use reassembler::{KnownFin, Reassembler, Sink};
 pub use sequence::SequenceNumber;
@@ -188,6 +189,42 @@ pub enum Interest {
     Ignore,
 }
 
+/// Something of TCP that a packet holds, for a [`FlowTable`].
+#[derive(Clone, Copy, Debug)]
+pub struct Captured<'a> {
+    /// What it is.
+    pub content: Content<'a>,
+    /// The packet.
+    pub packet: PacketId,
+    /// When it was captured.
+    pub time: Timestamp,
+}
+
+/// What a packet holds of TCP.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    /// A segment, and its header and its payload, as far as they were captured.
+    Segment(&'a Segment, &'a [u8]),
+    /// A segment that is not to be looked into: it only counts as part of its conversation. If later segments of the
+    /// connection are looked into, it is as if the capture began with them.
+    LeftOut(&'a Segment),
+    /// A segment that an ICMP error quotes. It only makes sure that its conversation is counted: it was sent before, and
+    /// what it says of the flow may be old.
+    Quoted(&'a Quoted),
+}
+
+impl Captured<'_> {
+    /// The flow that it is of.
+    #[must_use]
+    #[inline]
+    pub const fn key(&self) -> &FlowKey {
+        match self.content {
+            Content::Segment(segment, _) | Content::LeftOut(segment) => &segment.key,
+            Content::Quoted(quoted) => &quoted.key,
+        }
+    }
+}
+
 /// What is spoken over a TCP connection. Fed by a [`FlowTable`], one for each connection that carries data.
 pub trait Application: Sized {
     /// Where results go. One for each table, handed to every call.
@@ -195,6 +232,10 @@ pub trait Application: Sized {
 
     /// A connection whose first data are about to come.
     fn new(start: &FlowStart) -> Self;
+
+    /// Something of the connection is about to come: reads a little of what that will need, so that it is on its way from
+    /// memory while other connections' are worked on.
+    fn touch(&self) {}
 
     /// `bytes` follow at stream offset `offset`; `at` is the packet that holds them.
     fn data(&mut self, from: Direction, offset: u64, bytes: &[u8], at: &Arrival, output: &mut Self::Output)

@@ -22,9 +22,9 @@ use crate::flow::{FlowKey, PacketId, Timestamp};
 use crate::limits;
 use crate::packet::{Quoted, Segment};
 
-use super::Application;
 use super::live::index;
-use super::tracked::{Flow, Reuse};
+use super::tracked::{Flow, Reuse, is_long_ago};
+use super::{Application, Captured, Content};
 
 /// The connections of one shard, each with its application.
 pub struct FlowTable<A: Application> {
@@ -57,45 +57,94 @@ impl<A: Application> FlowTable<A> {
         &mut self.output
     }
 
-    /// The next segment in the order of capture: `tcp` are its header and its payload, as far as they were captured.
-    pub fn segment(&mut self, segment: &Segment, tcp: &[u8], packet: PacketId, time: Timestamp) {
-        self.take(segment, Some(tcp), packet, time);
-    }
-
-    /// A segment that is not to be looked into: it only counts as part of its conversation. If later segments of the
-    /// connection are looked into, it is as if the capture began with them.
-    pub fn leave_out(&mut self, segment: &Segment, packet: PacketId, time: Timestamp) {
-        self.take(segment, None, packet, time);
-    }
-
-    #[inline]
-    fn take(&mut self, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
-        self.finish_lingering(time);
-        let hash = self.hasher.hash_one(segment.key);
-        let place = place_in_network(&self.flows, hash, segment);
-        if let Some(flow) = place.and_then(|place| self.flows.get_bucket_mut(place))
-            && let Some(tcp) = tcp
-            && flow.take_next(segment, tcp, packet, time, &mut self.output)
-        {
-            return;
+    /// What was captured next: of each flow in the order of capture. It takes least where what is of one flow stands together.
+    pub fn take(&mut self, captured: &[Captured<'_>]) {
+        let Some(earliest) = captured.iter().map(|captured| captured.time).min() else { return };
+        self.finish_lingering(earliest);
+        let mut runs = captured.chunk_by(|one, next| one.key() == next.key());
+        let mut ahead = Vec::with_capacity(limits::FLOWS_AHEAD);
+        loop {
+            // Each flow may have to come from memory. So all of them are asked for, step by step, before one is waited for.
+            ahead.extend(runs.by_ref().take(limits::FLOWS_AHEAD).map(|run| (run, self.place_of(run))));
+            if ahead.is_empty() {
+                return;
+            }
+            for (_, place) in &ahead {
+                self.touch(*place);
+            }
+            for (run, place) in ahead.drain(..) {
+                self.take_run(run, place);
+            }
         }
-        self.take_any(hash, place, segment, tcp, packet, time);
     }
 
-    /// Any segment; `place` is that of its flow, if it was seen in the segment's network.
-    fn take_any(
-        &mut self,
-        hash: u64,
-        place: Option<usize>,
-        segment: &Segment,
-        tcp: Option<&[u8]>,
-        packet: PacketId,
-        time: Timestamp,
-    ) {
-        match place.or_else(|| place_elsewhere(&self.flows, hash, segment)) {
+    /// The place of the flow of the first segment of `run`, if it was seen in its network.
+    fn place_of(&self, run: &[Captured<'_>]) -> Option<usize> {
+        let Content::Segment(segment, _) = run.first()?.content else { return None };
+        place_in_network(&self.flows, self.hasher.hash_one(segment.key), segment)
+    }
+
+    /// Asks for what the next segment of the flow at `place` will need.
+    fn touch(&self, place: Option<usize>) {
+        if let Some(flow) = place.and_then(|place| self.flows.get_bucket(place)) {
+            flow.touch();
+        }
+    }
+
+    /// All of one flow. It was at `place`, but the table may have changed since.
+    fn take_run(&mut self, run: &[Captured<'_>], mut place: Option<usize>) {
+        let mut rest = run;
+        loop {
+            rest = self.take_usual(rest, place);
+            let Some((captured, behind)) = rest.split_first() else { return };
+            place = self.take_any(captured, place);
+            rest = behind;
+        }
+    }
+
+    /// What nearly all segments are, of the flow at `place` if that is theirs: what follows those at the beginning of `run`.
+    fn take_usual<'a, 'b>(&mut self, run: &'a [Captured<'b>], place: Option<usize>) -> &'a [Captured<'b>] {
+        let Some((flow, first)) = place.and_then(|place| self.flows.get_bucket_mut(place)).zip(run.first()) else {
+            return run;
+        };
+        if flow.start.key != *first.key() {
+            return run;
+        }
+        let mut rest = run;
+        while let Some((Captured { content: Content::Segment(segment, tcp), packet, time }, behind)) =
+            rest.split_first()
+            && flow.is_seen_in_network_of(segment)
+            && flow.take_next(segment, tcp, *packet, *time, &mut self.output)
+        {
+            rest = behind;
+        }
+        rest
+    }
+
+    /// Anything; `place` may be that of its flow. Returns where the flow is, if that is known.
+    fn take_any(&mut self, captured: &Captured<'_>, place: Option<usize>) -> Option<usize> {
+        let (packet, time) = (captured.packet, captured.time);
+        let (segment, tcp) = match captured.content {
+            Content::Segment(segment, tcp) => (segment, Some(tcp)),
+            Content::LeftOut(segment) => (segment, None),
+            Content::Quoted(quoted) => {
+                self.quoted(quoted, packet, time);
+                return place;
+            }
+        };
+        let is_its = |place: &usize| self.flows.get_bucket(*place).is_some_and(|flow| flow.is_in_network_of(segment));
+        if let Some(place) = place.filter(is_its) {
+            self.follow(place, segment, tcp, packet, time);
+            return Some(place);
+        }
+        let hash = self.hasher.hash_one(segment.key);
+        let place =
+            place_in_network(&self.flows, hash, segment).or_else(|| place_elsewhere(&self.flows, hash, segment));
+        match place {
             Some(place) => self.follow(place, segment, tcp, packet, time),
             None => self.begin(hash, segment, tcp, packet, time),
         }
+        place
     }
 
     /// The first segment of a flow.
@@ -110,6 +159,9 @@ impl<A: Application> FlowTable<A> {
     /// Any segment of the flow at `place`, or of one that comes after it.
     fn follow(&mut self, place: usize, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
         let Some(flow) = self.flows.get_bucket_mut(place) else { return };
+        if flow.has_lingered(time) {
+            flow.close(&mut self.output);
+        }
         flow.scopes[index(segment.direction)] = Some(segment.scope);
         let reuse = flow.reuse(segment);
         if reuse == Reuse::NewConversation || flow.enters(packet.file()) {
@@ -126,9 +178,7 @@ impl<A: Application> FlowTable<A> {
         self.flows.insert_unique(hash, flow, |flow| hasher.hash_one(flow.start.key));
     }
 
-    /// A segment that an ICMP error quotes. It only makes sure that its conversation is counted: it was sent before, and
-    /// what it says of the flow may be old.
-    pub fn quoted(&mut self, quoted: &Quoted, packet: PacketId, time: Timestamp) {
+    fn quoted(&mut self, quoted: &Quoted, packet: PacketId, time: Timestamp) {
         let hash = self.hasher.hash_one(quoted.key);
         // In any network: the error travels against the segment, and maybe in another one.
         if let Some(flow) = self.flows.find_mut(hash, |flow| flow.start.key == quoted.key) {
@@ -157,17 +207,12 @@ impl<A: Application> FlowTable<A> {
         self.output
     }
 
+    /// Ends what has lingered by `now`. What is asked of a flow before that asks for this, too.
     fn finish_lingering(&mut self, now: Timestamp) {
-        let is_over = |ended_at: &Timestamp| now.as_nanos().saturating_sub(ended_at.as_nanos()) >= limits::LINGER_NANOS;
-        while let Some((ended_at, key)) = self.ended.pop_front_if(|(ended_at, _)| is_over(ended_at)) {
+        while let Some((_, key)) = self.ended.pop_front_if(|(ended_at, _)| is_long_ago(*ended_at, now)) {
             let hash = self.hasher.hash_one(key);
             // The ports may be in use again: then the newer connection has an end of its own, or none yet.
-            let ended = self.flows.find_mut(hash, |flow| {
-                flow.start.key == key
-                    && flow.is_live()
-                    && flow.end.as_ref().is_some_and(|ending| ending.end.time <= ended_at)
-            });
-            if let Some(flow) = ended {
+            if let Some(flow) = self.flows.find_mut(hash, |flow| flow.start.key == key && flow.has_lingered(now)) {
                 flow.close(&mut self.output);
             }
         }
@@ -208,6 +253,7 @@ fn place_elsewhere<A: Application>(flows: &HashTable<Box<Flow<A>>>, hash: u64, s
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
@@ -277,16 +323,6 @@ mod tests {
         }
     }
 
-    impl<A: Application> FlowTable<A> {
-        /// What [`Self::take`] does, without its shortcut.
-        fn take_carefully(&mut self, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
-            self.finish_lingering(time);
-            let hash = self.hasher.hash_one(segment.key);
-            let place = place_in_network(&self.flows, hash, segment);
-            self.take_any(hash, place, segment, tcp, packet, time);
-        }
-    }
-
     fn name(from: Direction) -> &'static str {
         if from == CLIENT { "client" } else { "server" }
     }
@@ -298,8 +334,21 @@ mod tests {
         file: u32,
         number: u64,
         now: i64,
-        /// Nothing is taken for what nearly all segments are.
-        carefully: bool,
+        way: Way,
+        /// What was sent and not taken.
+        sent: Vec<(Segment, Vec<u8>, PacketId, Timestamp)>,
+    }
+
+    /// How a table takes what is sent.
+    #[derive(Clone, Copy, Debug, Default, PartialEq)]
+    enum Way {
+        /// Each at once.
+        #[default]
+        OneByOne,
+        /// Each at once, and nothing for what nearly all segments are.
+        Carefully,
+        /// Some at a time, those of each flow together.
+        ByFlow,
     }
 
     impl Wire {
@@ -339,14 +388,35 @@ mod tests {
             };
             self.number += 1;
             self.now += 1_000_000;
-            let packet = PacketId::new(self.file, self.number);
-            let time = Timestamp::from_nanos(self.now);
-            if self.carefully {
-                self.table.take_carefully(&segment, Some(payload), packet, time);
-            } else {
-                self.table.segment(&segment, payload, packet, time);
+            let (packet, time) = (PacketId::new(self.file, self.number), Timestamp::from_nanos(self.now));
+            self.sent.push((segment, payload.to_vec(), packet, time));
+            if self.way != Way::ByFlow {
+                self.take();
             }
             self
+        }
+
+        /// The table takes what was sent.
+        fn take(&mut self) {
+            self.sent.sort_by_key(|(segment, ..)| segment.key.low());
+            let captured: Vec<_> = self
+                .sent
+                .iter()
+                .map(|(segment, payload, packet, time)| Captured {
+                    content: Content::Segment(segment, payload),
+                    packet: *packet,
+                    time: *time,
+                })
+                .collect();
+            if self.way == Way::Carefully {
+                for captured in &captured {
+                    self.table.finish_lingering(captured.time);
+                    self.table.take_any(captured, None);
+                }
+            } else {
+                self.table.take(&captured);
+            }
+            self.sent.clear();
         }
 
         /// SYN, SYN and ACK, ACK, with initial numbers 100 and 500.
@@ -411,26 +481,54 @@ mod tests {
         (any::<bool>(), flags, near(), near(), 0..5_usize, seconds)
     }
 
+    /// A table that has taken `steps`, each of a flow, of which the first so many were opened before. After each in `pauses`
+    /// it took what there was.
+    fn taken(way: Way, steps: &[(usize, Step)], opened: usize, pauses: &[usize]) -> Wire {
+        let mut wire = Wire { way, ..Wire::default() };
+        // What each end of each flow sends next.
+        let mut next = [[101_u32, 501]; 3];
+        for client in 0..opened as u16 {
+            wire.send_on(client, CLIENT, SYN, 100, 0, b"").send_on(client, SERVER, SYN_ACK, 500, 101, b"");
+        }
+        for (index, &(flow, (client, flags, wrong, unheard, payload, seconds))) in steps.iter().enumerate() {
+            let (from, own) = if client { (CLIENT, 0) } else { (SERVER, 1) };
+            let payload = [&b""[..], b"a", b"bc", b"when", b"ssh"][payload];
+            let heard = next[flow][1 - own].wrapping_add_signed(unheard);
+            wire.seconds_pass(seconds);
+            wire.send_on(flow as u16, from, flags, next[flow][own].wrapping_add_signed(wrong), heard, payload);
+            next[flow][own] = next[flow][own].wrapping_add_signed(wrong.max(0)).wrapping_add(payload.len() as u32);
+            if pauses.contains(&index) {
+                wire.take();
+            }
+        }
+        wire.take();
+        wire
+    }
+
     proptest! {
         #[test]
-        fn shortcut_changes_nothing(steps in prop::collection::vec(step(), 0..60), opened in any::<bool>()) {
-            let told = [false, true].map(|carefully| {
-                let mut wire = Wire { carefully, ..Wire::default() };
-                // What each end sends next.
-                let mut next = [101_u32, 501];
-                if opened {
-                    wire.open();
-                }
-                for &(client, flags, wrong, unheard, payload, seconds) in &steps {
-                    let (from, own) = if client { (CLIENT, 0) } else { (SERVER, 1) };
-                    let payload = [&b""[..], b"a", b"bc", b"when", b"ssh"][payload];
-                    let heard = next[1 - own].wrapping_add_signed(unheard);
-                    wire.seconds_pass(seconds);
-                    wire.send(from, flags, next[own].wrapping_add_signed(wrong), heard, payload);
-                    next[own] = next[own].wrapping_add_signed(wrong.max(0)).wrapping_add(payload.len() as u32);
-                }
-                let (conversations, states) = (wire.conversations(), wire.states().concat());
-                (conversations, states, wire.end())
+        fn shortcut_changes_nothing(steps in vec(step(), 0..60), opened in 0..2_usize) {
+            let steps: Vec<_> = steps.into_iter().map(|step| (0, step)).collect();
+            let told = [Way::OneByOne, Way::Carefully].map(|way| {
+                let mut wire = taken(way, &steps, opened, &[]);
+                (wire.conversations(), wire.states().concat(), wire.end())
+            });
+            prop_assert_eq!(&told[0], &told[1]);
+        }
+
+        #[test]
+        fn order_of_flows_changes_nothing(
+            steps in vec((0..3_usize, step()), 0..100),
+            opened in 0..4_usize,
+            pauses in vec(0..100_usize, 0..10),
+        ) {
+            let told = [Way::Carefully, Way::ByFlow].map(|way| {
+                let mut wire = taken(way, &steps, opened, &pauses);
+                let mut conversations = wire.conversations();
+                let mut ends = wire.end();
+                conversations.sort_unstable();
+                ends.sort_unstable();
+                (conversations, ends)
             });
             prop_assert_eq!(&told[0], &told[1]);
         }
@@ -703,7 +801,8 @@ mod tests {
                 payload: payload_range,
                 cut: 0,
             };
-            table.segment(&segment, payload, PacketId::new(0, 1), Timestamp::default());
+            let content = Content::Segment(&segment, payload);
+            table.take(&[Captured { content, packet: PacketId::new(0, 1), time: Timestamp::default() }]);
         };
         send(CLIENT, SYN, 100, 0, b"");
         send(SERVER, SYN_ACK, 500, 101, b"");

@@ -55,6 +55,11 @@ pub(super) enum Reuse {
     SameConversation,
 }
 
+/// Whether a connection that ended at `ended_at` has lingered by `now`.
+pub(super) const fn is_long_ago(ended_at: Timestamp, now: Timestamp) -> bool {
+    now.as_nanos().saturating_sub(ended_at.as_nanos()) >= limits::LINGER_NANOS
+}
+
 impl Files {
     /// Whether `file` is none of them; from now on it is.
     fn add(&mut self, file: u32) -> bool {
@@ -101,7 +106,27 @@ impl<A: Application> Flow<A> {
     /// Whether a segment has its addresses and ports, and its direction was seen in the same network.
     #[inline]
     pub(super) fn is_in_network_of(&self, segment: &Segment) -> bool {
-        self.scopes[index(segment.direction)] == Some(segment.scope) && self.start.key == segment.key
+        self.is_seen_in_network_of(segment) && self.start.key == segment.key
+    }
+
+    /// Whether the direction of a segment with its addresses and ports was seen in the same network.
+    #[inline]
+    pub(super) fn is_seen_in_network_of(&self, segment: &Segment) -> bool {
+        self.scopes[index(segment.direction)] == Some(segment.scope)
+    }
+
+    /// Reads a little of what its next segment will need, so that it is on its way from memory.
+    #[inline]
+    pub(super) fn touch(&self) {
+        if let State::Live(live) = &self.state {
+            live.touch();
+        }
+    }
+
+    /// Whether it is still there only for segments that come late, and has been for long enough by `now`.
+    pub(super) fn has_lingered(&self, now: Timestamp) -> bool {
+        let over = self.end.as_ref().and_then(|ending| ending.over);
+        self.is_live() && over.is_some_and(|over| is_long_ago(over, now))
     }
 
     /// Whether no segment of it was captured, but only quoted ones.
@@ -331,6 +356,9 @@ impl<A: Application> Flow<A> {
         // A half-closed connection may live on for long; only its second end, or a reset, is the end of both.
         if reset || second {
             ended.push_back((time, self.start.key));
+            if let Some(ending) = &mut self.end {
+                ending.over.get_or_insert(time);
+            }
         }
     }
 
