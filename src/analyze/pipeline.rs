@@ -38,7 +38,17 @@ impl Work {
     /// Reads the next batches, and decodes their packets in parallel; `false` if there are none.
     pub(super) fn read(&mut self, captures: &mut Captures) -> bool {
         self.portions.resize_with(limits::BATCHES_AT_ONCE, Portion::default);
-        self.read = self.portions.iter_mut().map(|portion| portion.read(captures)).take_while(|more| *more).count();
+        // Those that are not needed this time keep no long record.
+        self.portions.iter_mut().for_each(|portion| portion.batch.clear());
+        self.read = 0;
+        let mut bytes = 0;
+        for portion in &mut self.portions {
+            if bytes >= limits::BATCHES_AT_ONCE * limits::BATCH_BYTES || !portion.read(captures) {
+                break;
+            }
+            bytes += portion.batch.bytes().len();
+            self.read += 1;
+        }
         self.read > 0
     }
 

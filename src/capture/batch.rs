@@ -76,11 +76,14 @@ impl Batch {
         self.sources.get(usize::from(packet.source)).copied().unwrap_or_default()
     }
 
-    /// Empties it.
-    pub(super) fn clear(&mut self) {
+    /// Empties it. Memory that only a long record needed is given back: there are several batches.
+    pub fn clear(&mut self) {
         self.sources.clear();
         self.packets.clear();
         self.filled = 0;
+        if self.buffer.len() > 2 * limits::BATCH_BYTES {
+            self.buffer = Vec::new();
+        }
     }
 
     /// The bytes, and where to put the packets that are in them.
@@ -187,4 +190,20 @@ pub(super) enum End {
     NotYet,
     /// It has not.
     Reached,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_kept_unless_a_long_record_needed_it() {
+        let mut batch = Batch::default();
+        for (bytes, kept) in [(limits::BATCH_BYTES, true), (limits::RECORD_BYTES, false)] {
+            batch.append(&vec![7; bytes]);
+            assert_eq!(batch.bytes().len(), bytes);
+            batch.clear();
+            assert_eq!((batch.bytes().len(), batch.buffer.capacity() >= limits::BATCH_BYTES), (0, kept));
+        }
+    }
 }
