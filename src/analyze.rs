@@ -172,7 +172,8 @@ fn pass(
     let mut more = work.read(&mut captures);
     while more {
         pipeline.read_key_logs(&captures.take_key_logs());
-        ((), more) = rayon::join(|| pipeline.take(&mut work), || next.read(&mut captures));
+        // This thread reads, since that is one thing after the other; whoever is done first helps with the rest.
+        (more, ()) = rayon::join(|| next.read(&mut captures), || pipeline.take(&mut work));
         progress(Progress { bytes: captures.bytes_read(), total: captures.bytes_total() });
         std::mem::swap(&mut work, &mut next);
     }

@@ -76,6 +76,9 @@ pub const HELD_FRAGMENT_BYTES: usize = 64 << 20;
 /// that a batch still has work for each.
 pub const SHARDS: usize = 64;
 
+/// Shards that one thread works on without asking whether others wait: few, so that nobody waits long for the last ones.
+pub const SHARDS_IN_A_ROW: usize = 4;
+
 /// Groups of flows that a shard's segments are put in order by. Of some thousand open connections, most then have a group
 /// of their own.
 pub const FLOW_GROUPS: usize = 64;

@@ -176,7 +176,11 @@ impl<'a> Pipeline<'a> {
             self.reassemble(portion);
         }
         let (portions, filter) = (work.portions(), self.filter);
-        self.shards.par_iter_mut().enumerate().for_each(|(shard, table)| feed(portions, shard, table, filter));
+        self.shards
+            .par_iter_mut()
+            .enumerate()
+            .with_max_len(limits::SHARDS_IN_A_ROW)
+            .for_each(|(shard, table)| feed(portions, shard, table, filter));
         self.count(portions);
     }
 
