@@ -88,7 +88,7 @@ fn tcp(bencher: Bencher) {
         })
         .collect();
     let expected: usize = segments.iter().map(|(segment, ..)| segment.payload.len()).sum();
-    let mut captured: Vec<_> = segments
+    let captured: Vec<_> = segments
         .iter()
         .map(|(segment, tcp, packet, time)| Captured {
             content: Held::Segment(segment, tcp),
@@ -96,10 +96,6 @@ fn tcp(bencher: Bencher) {
             time: *time,
         })
         .collect();
-    // As the analysis hands them on: of some batches, what is of one flow together.
-    for together in captured.chunks_mut(16_384) {
-        together.sort_by_key(|captured| captured.key().shard(4096));
-    }
     let counter = ItemsCount::new(segments.len());
     bencher.counter(BytesCount::of_slice(&CAPTURE.0)).counter(counter).bench_local(|| {
         let mut table = FlowTable::<Counted>::default();
