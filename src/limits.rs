@@ -4,8 +4,8 @@
 
 // Captures.
 
-/// Bytes that are read from a capture in one go, and so the usual size of a batch. Large enough that the work between
-/// two batches outweighs the hand-over, small enough that two of them stay in a shared cache.
+/// Bytes that are read from a capture in one go, and so the usual size of a batch. Large enough that several threads can
+/// share in it, small enough that what was read is still in the cache when it is decoded.
 pub const BATCH_BYTES: usize = 1 << 20;
 
 /// Bytes of a file that one thread reads while others read what follows: enough that a call of the system is worth it, few

@@ -4,34 +4,29 @@
 //! each group in the order of capture. So segments of a flow follow each other as a rule, and what is known of it is looked
 //! up once for some of them, and stays in the cache from one to the next.
 
+use crate::capture::Batch;
 use crate::connection::Connection;
 use crate::limits;
 use crate::tcp::{Captured, Content, FlowTable};
 
 use super::filter::Filter;
-use super::piece::{Found, Located};
+use super::piece::{Found, Located, Piece};
 use super::pipeline::Portion;
 
 /// Hands what `portions` hold of `shard` to its `table`.
 pub(super) fn feed(portions: &[Portion], shard: usize, table: &mut FlowTable<Connection>, filter: &Filter) {
-    let mut order = Order::of(portions.iter().flat_map(|portion| portion.of_shard(shard)));
+    let all = portions.iter().flat_map(|portion| portion.of_shard(shard));
+    let mut order = Order::of(all.map(|located| located.group));
     let mut grouped = Vec::new();
     for portion in portions {
         for piece in portion.pieces() {
             for located in piece.of_shard(shard) {
-                let (packet, time) = (located.id, located.time);
-                let content = match &located.found {
-                    Found::Segment(segment) if filter.wants_segment(&segment.key, time) => {
-                        Content::Segment(segment, piece.tcp_of(located, segment, &portion.batch))
-                    }
-                    Found::Segment(segment) => Content::LeftOut(segment),
-                    Found::Quoted(quoted) => Content::Quoted(quoted),
-                };
-                let captured = Captured { content, packet, time };
+                let captured = captured(located, piece, &portion.batch, filter);
                 if grouped.is_empty() {
-                    grouped.resize(order.length(), captured);
+                    // Until each place has its own.
+                    grouped.resize(order.length, captured);
                 }
-                if let Some(place) = grouped.get_mut(order.next(located)) {
+                if let Some(place) = grouped.get_mut(order.next(located.group)) {
                     *place = captured;
                 }
             }
@@ -40,33 +35,71 @@ pub(super) fn feed(portions: &[Portion], shard: usize, table: &mut FlowTable<Con
     table.take(&grouped);
 }
 
-/// Where the next one of each group goes: sorting by counting.
+/// What `located` is, which is of `piece` and that of `batch`.
+#[inline(always)]
+fn captured<'a>(located: &'a Located, piece: &'a Piece, batch: &'a Batch, filter: &Filter) -> Captured<'a> {
+    let content = match &located.found {
+        Found::Segment(segment) if filter.wants_segment(&segment.key, located.time) => {
+            Content::Segment(segment, piece.tcp_of(located, segment, batch))
+        }
+        Found::Segment(segment) => Content::LeftOut(segment),
+        Found::Quoted(quoted) => Content::Quoted(quoted),
+    };
+    Captured { content, packet: located.id, time: located.time }
+}
+
+/// Sorting by counting: where the next one of each group goes.
 struct Order {
-    next: [u32; limits::FLOW_GROUPS],
+    next: [usize; limits::FLOW_GROUPS],
+    /// How many there are.
     length: usize,
 }
 
 impl Order {
-    fn of<'a>(all: impl Iterator<Item = &'a Located>) -> Self {
+    /// That of things of these `groups`.
+    fn of(groups: impl Iterator<Item = u16>) -> Self {
         let mut next = [0; limits::FLOW_GROUPS];
-        for located in all {
-            next[usize::from(located.group) % limits::FLOW_GROUPS] += 1;
+        for group in groups {
+            next[index(group)] += 1;
         }
         let mut length = 0;
         for place in &mut next {
             length += std::mem::replace(place, length);
         }
-        Self { next, length: length as usize }
+        Self { next, length }
     }
 
-    const fn length(&self) -> usize {
-        self.length
-    }
-
-    /// The place of `located`, the next one of its group.
-    fn next(&mut self, located: &Located) -> usize {
-        let next = &mut self.next[usize::from(located.group) % limits::FLOW_GROUPS];
+    /// The place of the next thing of `group`.
+    fn next(&mut self, group: u16) -> usize {
+        let next = &mut self.next[index(group)];
         *next += 1;
-        *next as usize - 1
+        *next - 1
+    }
+}
+
+/// A group's index, which it is itself.
+fn index(group: u16) -> usize {
+    usize::from(group) % limits::FLOW_GROUPS
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn order_is_by_group_and_stable(groups in vec(0..limits::FLOW_GROUPS as u16, 0..300)) {
+            let mut order = Order::of(groups.iter().copied());
+            let mut found = vec![None; order.length];
+            for (number, group) in groups.iter().enumerate() {
+                prop_assert_eq!(found[order.next(*group)].replace((*group, number)), None);
+            }
+            let mut expected: Vec<_> = groups.into_iter().enumerate().map(|(number, group)| Some((group, number))).collect();
+            expected.sort_unstable();
+            prop_assert_eq!(found, expected);
+        }
     }
 }
