@@ -1,6 +1,6 @@
 //! TCP: segments to the bytes that each end sent, in order, with the holes of the capture as facts.
 //!
-//! In come [`Segment`](crate::packet::Segment)s in the order of capture; out go data, gaps and ends, to an
+//! In come [`Segment`]s in the order of capture; out go data, gaps and ends, to an
 //! [`Application`] that the layer above provides. In-order payload is handed on as a slice of the capture; only bytes
 //! that wait for a hole are copied. Stream offsets count bytes from 0 at the first one after the SYN, or at the first
 //! one seen of a connection that began before the capture.
