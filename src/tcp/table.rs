@@ -92,8 +92,10 @@ impl<A: Application> FlowTable<A> {
     }
 
     /// All of one flow. It was at `place`, but the table may have changed since.
-    fn take_run(&mut self, run: &[Captured<'_>], mut place: Option<usize>) {
-        let mut rest = run;
+    fn take_run(&mut self, run: &[Captured<'_>], place: Option<usize>) {
+        let key = run.first().map(Captured::key);
+        let is_its = |place: &usize| self.flows.get_bucket(*place).is_some_and(|flow| Some(&flow.start.key) == key);
+        let (mut rest, mut place) = (run, place.filter(is_its));
         loop {
             rest = self.take_usual(rest, place);
             let Some((captured, behind)) = rest.split_first() else { return };
@@ -102,15 +104,10 @@ impl<A: Application> FlowTable<A> {
         }
     }
 
-    /// What nearly all segments are, of the flow at `place` if that is theirs: what follows those at the beginning of `run`.
+    /// What nearly all segments are, as long as `run` has nothing else; a flow with its key is at `place`. Returns the rest.
     fn take_usual<'a, 'b>(&mut self, run: &'a [Captured<'b>], place: Option<usize>) -> &'a [Captured<'b>] {
-        let Some((flow, first)) = place.and_then(|place| self.flows.get_bucket_mut(place)).zip(run.first()) else {
-            return run;
-        };
-        if flow.start.key != *first.key() {
-            return run;
-        }
         let mut rest = run;
+        let Some(flow) = place.and_then(|place| self.flows.get_bucket_mut(place)) else { return rest };
         while let Some((Captured { content: Content::Segment(segment, tcp), packet, time }, behind)) =
             rest.split_first()
             && flow.is_seen_in_network_of(segment)
@@ -121,7 +118,7 @@ impl<A: Application> FlowTable<A> {
         rest
     }
 
-    /// Anything; `place` may be that of its flow. Returns where the flow is, if that is known.
+    /// Anything; a flow with its key is at `place`. Returns where one is now, if that is known.
     fn take_any(&mut self, captured: &Captured<'_>, place: Option<usize>) -> Option<usize> {
         let (packet, time) = (captured.packet, captured.time);
         let (segment, tcp) = match captured.content {
@@ -129,10 +126,11 @@ impl<A: Application> FlowTable<A> {
             Content::LeftOut(segment) => (segment, None),
             Content::Quoted(quoted) => {
                 self.quoted(quoted, packet, time);
-                return place;
+                return None;
             }
         };
-        let is_its = |place: &usize| self.flows.get_bucket(*place).is_some_and(|flow| flow.is_in_network_of(segment));
+        let is_its =
+            |place: &usize| self.flows.get_bucket(*place).is_some_and(|flow| flow.is_seen_in_network_of(segment));
         if let Some(place) = place.filter(is_its) {
             self.follow(place, segment, tcp, packet, time);
             return Some(place);
