@@ -203,10 +203,10 @@ impl<'a> Pipeline<'a> {
         for packet in begun {
             counts_of(&mut self.counts, packet.file()).conversations.push(packet.number());
         }
-        for Portion { batch, pieces, used } in portions {
-            for &index in pieces.iter().take(*used).flat_map(|piece| &piece.undecoded) {
-                let Some(packet) = batch.packets().get(index) else { continue };
-                counts_of(&mut self.counts, batch.id_of(packet).file()).undecoded_packets += 1;
+        for portion in portions {
+            for &index in portion.pieces().iter().flat_map(|piece| &piece.undecoded) {
+                let Some(packet) = portion.batch.packets().get(index) else { continue };
+                counts_of(&mut self.counts, portion.batch.id_of(packet).file()).undecoded_packets += 1;
             }
         }
     }

@@ -65,23 +65,27 @@ impl<A: Application> FlowTable<A> {
         let mut ahead = Vec::with_capacity(limits::FLOWS_AHEAD);
         loop {
             // Each flow may have to come from memory. So all of them are asked for, step by step, before one is waited for.
-            ahead.extend(runs.by_ref().take(limits::FLOWS_AHEAD).map(|run| (run, self.place_of(run))));
+            let first_of_each = runs.by_ref().filter_map(|run| Some((run.first()?, run)));
+            ahead.extend(first_of_each.take(limits::FLOWS_AHEAD).map(|(first, run)| {
+                let hash = self.hasher.hash_one(first.key());
+                (run, hash, self.place_of(first, hash))
+            }));
             if ahead.is_empty() {
                 return;
             }
-            for (_, place) in &ahead {
+            for (.., place) in &ahead {
                 self.touch(*place);
             }
-            for (run, place) in ahead.drain(..) {
-                self.take_run(run, place);
+            for (run, hash, place) in ahead.drain(..) {
+                self.take_run(run, hash, place);
             }
         }
     }
 
-    /// The place of the flow of the first segment of `run`, if it was seen in its network.
-    fn place_of(&self, run: &[Captured<'_>]) -> Option<usize> {
-        let Content::Segment(segment, _) = run.first()?.content else { return None };
-        place_in_network(&self.flows, self.hasher.hash_one(segment.key), segment)
+    /// The place of a segment's flow, if it was seen in its network.
+    fn place_of(&self, captured: &Captured<'_>, hash: u64) -> Option<usize> {
+        let Content::Segment(segment, _) = captured.content else { return None };
+        place_in_network(&self.flows, hash, segment)
     }
 
     /// Asks for what the next segment of the flow at `place` will need.
@@ -91,15 +95,15 @@ impl<A: Application> FlowTable<A> {
         }
     }
 
-    /// All of one flow. It was at `place`, but the table may have changed since.
-    fn take_run(&mut self, run: &[Captured<'_>], place: Option<usize>) {
+    /// All of one flow, the key of which has this `hash`. It was at `place`, but the table may have changed since.
+    fn take_run(&mut self, run: &[Captured<'_>], hash: u64, place: Option<usize>) {
         let key = run.first().map(Captured::key);
         let is_its = |place: &usize| self.flows.get_bucket(*place).is_some_and(|flow| Some(&flow.start.key) == key);
         let (mut rest, mut place) = (run, place.filter(is_its));
         loop {
             rest = self.take_usual(rest, place);
             let Some((captured, behind)) = rest.split_first() else { return };
-            place = self.take_any(captured, place);
+            place = self.take_any(captured, hash, place);
             rest = behind;
         }
     }
@@ -119,13 +123,13 @@ impl<A: Application> FlowTable<A> {
     }
 
     /// Anything; a flow with its key is at `place`. Returns where one is now, if that is known.
-    fn take_any(&mut self, captured: &Captured<'_>, place: Option<usize>) -> Option<usize> {
+    fn take_any(&mut self, captured: &Captured<'_>, hash: u64, place: Option<usize>) -> Option<usize> {
         let (packet, time) = (captured.packet, captured.time);
         let (segment, tcp) = match captured.content {
             Content::Segment(segment, tcp) => (segment, Some(tcp)),
             Content::LeftOut(segment) => (segment, None),
             Content::Quoted(quoted) => {
-                self.quoted(quoted, packet, time);
+                self.quoted(quoted, hash, packet, time);
                 return None;
             }
         };
@@ -135,7 +139,6 @@ impl<A: Application> FlowTable<A> {
             self.follow(place, segment, tcp, packet, time);
             return Some(place);
         }
-        let hash = self.hasher.hash_one(segment.key);
         let place =
             place_in_network(&self.flows, hash, segment).or_else(|| place_elsewhere(&self.flows, hash, segment));
         match place {
@@ -176,8 +179,7 @@ impl<A: Application> FlowTable<A> {
         self.flows.insert_unique(hash, flow, |flow| hasher.hash_one(flow.start.key));
     }
 
-    fn quoted(&mut self, quoted: &Quoted, packet: PacketId, time: Timestamp) {
-        let hash = self.hasher.hash_one(quoted.key);
+    fn quoted(&mut self, quoted: &Quoted, hash: u64, packet: PacketId, time: Timestamp) {
         // In any network: the error travels against the segment, and maybe in another one.
         if let Some(flow) = self.flows.find_mut(hash, |flow| flow.start.key == quoted.key) {
             if flow.enters(packet.file()) || flow.is_reused_by(quoted) {
@@ -409,7 +411,8 @@ mod tests {
             if self.way == Way::Carefully {
                 for captured in &captured {
                     self.table.finish_lingering(captured.time);
-                    self.table.take_any(captured, None);
+                    let hash = self.table.hasher.hash_one(captured.key());
+                    self.table.take_any(captured, hash, None);
                 }
             } else {
                 self.table.take(&captured);
