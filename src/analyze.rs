@@ -1,16 +1,19 @@
 //! The top-level loop: captures in, everything that tables are made of out.
 //!
 //! ```text
-//!   captures ──batch──▶ pipeline: pieces ─▶ shards ──▶ records ──▶ order, causes ──▶ Analysis
-//!      ▲  (the next batch is read and decoded meanwhile) │
-//!      └──── once more, with all secrets, if some of ────┘
+//!   captures ──batches──▶ pipeline: pieces ─▶ shards ──▶ records ──▶ order, causes ──▶ Analysis
+//!      ▲    (the next ones are read and decoded meanwhile) │
+//!      └────── once more, with all secrets, if some of ────┘
 //!            those that were needed came too late
 //! ```
 //!
 //! Captures may hold TLS secrets behind the packets that they open. Only then, and only if its inputs can be read again, is
 //! everything read a second time.
 
+use std::iter;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::prelude::*;
 
 use crate::capture::{CaptureFile, Captures, Input};
 use crate::cause;
@@ -23,14 +26,18 @@ use crate::tls::Secrets;
 mod connections;
 mod feed;
 mod filter;
+mod jobs;
 mod piece;
 mod pipeline;
+mod reader;
 #[cfg(test)]
 mod several_tests;
 mod tls_endpoints;
+mod work;
 
 use connections::Order;
-use pipeline::{Counts, Outcome, Pipeline, Work};
+use pipeline::Outcome;
+use reader::{Reader, Remains};
 
 pub use connections::Connections;
 pub use filter::{Filter, Host};
@@ -131,7 +138,7 @@ pub struct Options {
     pub websocket_servers: Vec<WebSocketServer>,
 }
 
-/// Analyses `inputs` in the order of their packets' times. `progress` is called after each batch.
+/// Analyses `inputs` in the order of their packets' times. `progress` is called whenever some batches were read.
 ///
 /// A connection may span several inputs. An input that cannot be read does not stop the others: what was wrong with it
 /// is in its [`CaptureFile::problems`].
@@ -150,12 +157,12 @@ pub fn analyze(inputs: Vec<Input>, options: &Options, progress: &mut (dyn FnMut(
 
 fn run(inputs: Vec<Input>, options: &Options, progress: &mut (dyn FnMut(Progress) + Send)) -> Analysis {
     let again: Option<Vec<Input>> = inputs.iter().map(Input::again).collect();
-    let (files, outcome) = pass(inputs, options, &options.secrets, progress);
-    let (files, outcome) = match outcome.late_secrets(&options.secrets).zip(again) {
+    let outcome = pass(inputs, options, &options.secrets, progress);
+    let outcome = match outcome.late_secrets(&options.secrets).zip(again) {
         Some((secrets, inputs)) => pass(inputs, options, &secrets, progress),
-        None => (files, outcome),
+        None => outcome,
     };
-    analysis_of(files, outcome, options)
+    analysis_of(outcome, options)
 }
 
 /// Reads the captures once; `secrets` are known from the beginning, beside those in the captures.
@@ -164,31 +171,20 @@ fn pass(
     options: &Options,
     secrets: &Secrets,
     progress: &mut (dyn FnMut(Progress) + Send),
-) -> (Vec<CaptureFile>, Outcome) {
-    let mut captures = Captures::new(inputs);
-    let mut pipeline = Pipeline::new(&options.filter);
-    pipeline.learn(secrets);
-    let (mut work, mut next) = (Work::default(), Work::default());
-    let mut more = work.read(&mut captures);
-    while more {
-        pipeline.read_key_logs(&captures.take_key_logs());
-        // This thread reads, since that is one thing after the other; whoever is done first helps with the rest.
-        (more, ()) = rayon::join(|| next.read(&mut captures), || pipeline.take(&mut work));
-        progress(Progress { bytes: captures.bytes_read(), total: captures.bytes_total() });
-        std::mem::swap(&mut work, &mut next);
-    }
-    pipeline.read_key_logs(&captures.take_key_logs());
-    (captures.into_files(), pipeline.finish())
+) -> Outcome {
+    pipeline::run(Reader::new(Captures::new(inputs), secrets, progress), &options.filter)
 }
 
 /// All connections are known: in order, and each with what the others tell of it.
-fn analysis_of(files: Vec<CaptureFile>, outcome: Outcome, options: &Options) -> Analysis {
-    let Outcome { connections: mut stores, mut tls_failures, counts, mut locked, secrets } = outcome;
+fn analysis_of(outcome: Outcome, options: &Options) -> Analysis {
+    let Outcome { read, connections: mut stores, mut tls_failures, conversations, mut locked } = outcome;
+    let Remains { files, undecoded_packets, secrets } = read;
     locked.sort_unstable();
     locked.dedup();
     stores.push(tls_endpoints::failed(&stores, &tls_failures, &options.websocket_servers));
     let order = if files.len() > 1 { Order::Time } else { Order::Packet };
-    let seen = Mutex::new(Seen { captures: analysed_captures(files, counts), common: cause::Gathering::default() });
+    let captures = analysed_captures(files, undecoded_packets, conversations);
+    let seen = Mutex::new(Seen { captures, common: cause::Gathering::default() });
     let mut connections = Connections::gather(stores, order, |record| {
         let wanted = options.filter.wants_connection(record);
         if let Some(mut seen) = seen.lock().ok().filter(|_| wanted) {
@@ -227,16 +223,21 @@ impl Seen {
     }
 }
 
-fn analysed_captures(files: Vec<CaptureFile>, mut counts: Vec<Counts>) -> Vec<AnalysedCapture> {
-    counts.resize_with(files.len(), Counts::default);
-    let with_counts = files.into_iter().zip(counts).map(|(file, counts)| AnalysedCapture {
-        file,
-        undecoded_packets: counts.undecoded_packets,
-        connections: 0,
-        missed_bytes: 0,
-        conversations: counts.conversations,
+/// The `files`, each with what was counted of it, and the `conversations` that begin in it.
+fn analysed_captures(
+    files: Vec<CaptureFile>,
+    undecoded_packets: Vec<u64>,
+    mut conversations: Vec<PacketId>,
+) -> Vec<AnalysedCapture> {
+    conversations.par_sort_unstable();
+    let mut of_files = conversations.chunk_by(|one, next| one.file() == next.file()).peekable();
+    let undecoded_packets = undecoded_packets.into_iter().chain(iter::repeat(0));
+    let counted = files.into_iter().zip(undecoded_packets).zip(0..).map(|((file, undecoded_packets), index)| {
+        let begun = of_files.next_if(|begun| begun.first().is_some_and(|packet| packet.file() == index));
+        let conversations = begun.unwrap_or_default().iter().map(|packet| packet.number()).collect();
+        AnalysedCapture { file, undecoded_packets, connections: 0, missed_bytes: 0, conversations }
     });
-    with_counts.collect()
+    counted.collect()
 }
 
 #[cfg(test)]

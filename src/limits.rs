@@ -50,6 +50,9 @@ pub const PIECE_PACKETS: usize = 1024;
 /// known of it is in the cache, and the fewer bytes of packets are still there themselves.
 pub const BATCHES_AT_ONCE: usize = 4;
 
+/// Such sets of batches that are under way at once: one is read while another is taken.
+pub const WORK_AT_ONCE: usize = 2;
+
 /// Headers before TCP that a packet may have, tags and tunnels included. Two tunnels, each with tags and labels, have
 /// about fifteen; more is a packet made to keep us busy.
 pub const PACKET_LAYERS: usize = 32;
@@ -75,9 +78,6 @@ pub const HELD_FRAGMENT_BYTES: usize = 64 << 20;
 /// Shards that the flows are spread over. Many more than cores, so that a busy flow keeps no core waiting; few enough
 /// that a batch still has work for each.
 pub const SHARDS: usize = 64;
-
-/// Shards that one thread works on without asking whether others wait: few, so that nobody waits long for the last ones.
-pub const SHARDS_IN_A_ROW: usize = 4;
 
 /// Groups of flows that a shard's segments are put in order by. Of some thousand open connections, most then have a group
 /// of their own.

@@ -11,7 +11,7 @@ use crate::tcp::{Captured, Content, FlowTable};
 
 use super::filter::Filter;
 use super::piece::{Found, Located, Piece};
-use super::pipeline::Portion;
+use super::work::Portion;
 
 /// Hands what `portions` hold of `shard` to its `table`.
 pub(super) fn feed(portions: &[Portion], shard: usize, table: &mut FlowTable<Connection>, filter: &Filter) {
