@@ -164,7 +164,7 @@ impl<F: Fn(TableName, DataFrame) -> Result<()> + Sync> Parts<'_, F> {
         let (analysis, wanted) = (self.analysis, self.wanted);
         let wants = |table| wanted.contains(&table);
         for (first, chunk) in analysis.connections.chunks() {
-            let rows = || wants(TableName::Connections).then(|| connections::table(analysis, &chunk, first));
+            let rows = || self.take(TableName::Connections, || connections::table(analysis, &chunk, first));
             let others = || {
                 for (number, record) in (first..).zip(chunk.iter()) {
                     counted.add(wants, number, record);
@@ -172,9 +172,8 @@ impl<F: Fn(TableName, DataFrame) -> Result<()> + Sync> Parts<'_, F> {
                     see(record);
                 }
             };
-            if let (Some(part), ()) = rayon::join(rows, others) {
-                self.take(TableName::Connections, || part)?;
-            }
+            let (taken, ()) = rayon::join(rows, others);
+            taken?;
         }
         if analysis.connections.is_empty() {
             self.take(TableName::Connections, || connections::table(analysis, &[], 0))?;
