@@ -217,23 +217,26 @@ impl<A: Application> Live<A> {
         }
     }
 
+    /// Nothing more comes. Returns, per direction, the sequence number that would have come next.
     pub(super) fn finish(
         mut self,
         ending: Option<Ending>,
         span: FlowSpan,
         last_time: Timestamp,
         output: &mut A::Output,
-    ) {
+    ) -> [SequenceNumber; 2] {
         let at = Arrival { packet: span.last, time: last_time, acknowledged: None };
         self.directions.iter_mut().for_each(Reassembler::expire);
         self.go_on(&at, output);
         for (reassembler, direction) in self.directions.iter_mut().zip([Direction::FromLow, Direction::FromHigh]) {
             reassembler.finish(&at, &mut self.listener.sink(direction, output));
         }
+        let next = [0, 1].map(|direction| self.directions[direction].next_sequence());
         if self.listener.interest == Interest::Keep {
             let summary = self.summary(ending, span, last_time);
             self.listener.application.finish(&summary, output);
         }
+        next
     }
 
     /// What is known once both directions are finished.

@@ -7,6 +7,7 @@
 
 mod checksum;
 mod live;
+mod past;
 mod reassembler;
 mod sequence;
 mod table;

@@ -124,6 +124,12 @@ impl Reassembler {
         self.fin.is_some_and(|fin| self.next >= fin)
     }
 
+    /// The sequence number of the next byte.
+    #[must_use]
+    pub const fn next_sequence(&self) -> SequenceNumber {
+        self.next_sequence
+    }
+
     /// How many bytes `sequence` lies after the next byte, negative if before.
     #[must_use]
     pub const fn distance_to(&self, sequence: SequenceNumber) -> i64 {

@@ -3,9 +3,12 @@
 //! ```text
 //!             SYN, or first segment        first payload            not interested
 //!   (nothing) ───────────────────▶ Silent ───────────────▶ Live ───────────────────▶ Ignored
-//!                                                            │ linger after FIN+FIN or RST, end of capture
+//!                                                            │ linger after FIN+FIN or RST  │
+//!                                                            ▼                              │
+//!                                                         Finished ◀────────────────────────┘
+//!                                                            │ nothing unusual
 //!                                                            ▼
-//!                                                         Finished
+//!                                                           Past, which is Finished again with the first unusual segment
 //!   any state ── SYN with another initial number: the ports are used again ──▶ a new connection
 //! ```
 //!
@@ -23,6 +26,7 @@ use crate::limits;
 use crate::packet::{Quoted, Segment};
 
 use super::live::index;
+use super::past::Past;
 use super::tracked::{Flow, Reuse, is_long_ago};
 use super::{Application, Captured, Content};
 
@@ -30,6 +34,8 @@ use super::{Application, Captured, Content};
 pub struct FlowTable<A: Application> {
     /// Boxed, so that a table that grows moves pointers only, and its empty places cost next to nothing.
     flows: HashTable<Box<Flow<A>>>,
+    /// Those that are over.
+    past: HashTable<Box<Past>>,
     /// Seeded anew in each run, so that nobody can aim collisions at it.
     hasher: RandomState,
     /// Connections that ended and linger for stragglers, in order of their end.
@@ -43,6 +49,7 @@ impl<A: Application> Default for FlowTable<A> {
     fn default() -> Self {
         Self {
             flows: HashTable::new(),
+            past: HashTable::new(),
             hasher: RandomState::default(),
             ended: VecDeque::new(),
             conversations: Vec::new(),
@@ -139,13 +146,30 @@ impl<A: Application> FlowTable<A> {
             self.follow(place, segment, tcp, packet, time);
             return Some(place);
         }
-        let place =
-            place_in_network(&self.flows, hash, segment).or_else(|| place_elsewhere(&self.flows, hash, segment));
+        let place = place_in_network(&self.flows, hash, segment);
+        if place.is_none() && self.is_late(hash, segment, packet, time) {
+            return None;
+        }
+        // It may be of one that was over and is a flow again.
+        let place = place
+            .or_else(|| place_in_network(&self.flows, hash, segment))
+            .or_else(|| place_elsewhere(&self.flows, hash, segment));
         match place {
             Some(place) => self.follow(place, segment, tcp, packet, time),
             None => self.begin(hash, segment, tcp, packet, time),
         }
         place
+    }
+
+    /// Whether a segment is of a connection that is over, and nothing new. If it is something new, that is a flow again.
+    fn is_late(&mut self, hash: u64, segment: &Segment, packet: PacketId, time: Timestamp) -> bool {
+        let Ok(mut past) = self.past.find_entry(hash, |past| past.is_in_network_of(segment)) else { return false };
+        if past.get_mut().takes_late(segment, packet, time) {
+            return true;
+        }
+        let (past, _) = past.remove();
+        self.insert(hash, Box::new(past.into_flow()));
+        false
     }
 
     /// The first segment of a flow.
@@ -181,6 +205,12 @@ impl<A: Application> FlowTable<A> {
 
     fn quoted(&mut self, quoted: &Quoted, hash: u64, packet: PacketId, time: Timestamp) {
         // In any network: the error travels against the segment, and maybe in another one.
+        if self.flows.find(hash, |flow| flow.start.key == quoted.key).is_none()
+            && let Ok(past) = self.past.find_entry(hash, |past| past.key == quoted.key)
+        {
+            let (past, _) = past.remove();
+            self.insert(hash, Box::new(past.into_flow()));
+        }
         if let Some(flow) = self.flows.find_mut(hash, |flow| flow.start.key == quoted.key) {
             if flow.enters(packet.file()) || flow.is_reused_by(quoted) {
                 self.conversations.push(packet);
@@ -212,21 +242,29 @@ impl<A: Application> FlowTable<A> {
         while let Some((_, key)) = self.ended.pop_front_if(|(ended_at, _)| is_long_ago(*ended_at, now)) {
             let hash = self.hasher.hash_one(key);
             // The ports may be in use again: then the newer connection has an end of its own, or none yet.
-            if let Some(flow) = self.flows.find_mut(hash, |flow| flow.start.key == key && flow.has_lingered(now)) {
-                flow.close(&mut self.output);
+            let Ok(mut flow) = self.flows.find_entry(hash, |flow| flow.start.key == key && flow.is_over(now)) else {
+                continue;
+            };
+            flow.get_mut().close(&mut self.output);
+            if let Some(past) = Past::of(flow.get()) {
+                flow.remove();
+                let hasher = &self.hasher;
+                self.past.insert_unique(hash, Box::new(past), |past| hasher.hash_one(past.key));
             }
         }
     }
 
     /// Keeps the table within its limit: the half that was idle longest is forgotten.
     fn make_room(&mut self) {
-        if self.flows.len() < limits::FLOWS_PER_SHARD {
+        if self.flows.len() + self.past.len() < limits::FLOWS_PER_SHARD {
             return;
         }
-        let mut last_seen: Vec<(Timestamp, PacketId)> = self.flows.iter().map(|flow| flow.last_seen()).collect();
+        let flows = self.flows.iter().map(|flow| flow.last_seen());
+        let mut last_seen: Vec<_> = flows.chain(self.past.iter().map(|past| past.last_seen())).collect();
         let middle = last_seen.len() / 2;
         let (_, median, _) = last_seen.select_nth_unstable(middle);
         let median = *median;
+        self.past.retain(|past| past.last_seen() > median);
         let idle: Vec<Box<Flow<A>>> = self.flows.extract_if(|flow| flow.last_seen() <= median).collect();
         for flow in idle {
             flow.finish(&mut self.output);
@@ -446,7 +484,8 @@ mod tests {
         }
 
         fn states(&self) -> Vec<&'static str> {
-            self.table.flows.iter().map(|flow| state_name(&flow.state)).collect()
+            let past = self.table.past.iter().map(|_| "past");
+            self.table.flows.iter().map(|flow| state_name(&flow.state)).chain(past).collect()
         }
     }
 
@@ -455,7 +494,7 @@ mod tests {
             State::Silent => "silent",
             State::Live(_) => "live",
             State::Ignored => "ignored",
-            State::Finished => "finished",
+            State::Finished(_) => "finished",
         }
     }
 
@@ -853,6 +892,45 @@ mod tests {
     }
 
     #[test]
+    fn little_is_kept_of_what_is_over() {
+        for (payload, told) in [(b"a".as_slice(), 1), (b"ssh", 0)] {
+            let mut wire = Wire::default();
+            wire.open().send(CLIENT, ACK, 101, 501, payload).send(SERVER, RST, 501, 0, b"");
+            wire.seconds_pass(5).send_on(2, CLIENT, SYN, 1, 0, b"");
+            assert_eq!((wire.states(), wire.table.output.len()), (vec!["silent", "past"], told));
+            wire.send(CLIENT, SYN, 9_000, 0, b"").send(CLIENT, ACK, 9_001, 1, b"b");
+            assert_eq!(wire.states().len(), 2);
+            assert_eq!(wire.conversations(), [(0, 1), (0, 6), (0, 7)]);
+            assert_eq!(wire.end().last().unwrap(), "from 7 of 7, syn; client 0 b; open at 8");
+        }
+    }
+
+    #[test]
+    fn bytes_sent_again_long_after_the_end_are_of_no_connection() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 101, 501, b"abc").send(CLIENT, RST, 104, 0, b"").seconds_pass(6);
+        wire.send(CLIENT, ACK, 101, 501, b"abc").send_on(2, CLIENT, SYN, 1, 0, b"");
+        wire.seconds_pass(600).send(CLIENT, ACK, 102, 501, b"bc").send(SERVER, ACK, 501, 104, b"");
+        let told = "from 1 of 1, syn; client 0 abc; Reset of client in 5";
+        assert_eq!(wire.table.output, [told]);
+        // But what goes on after a reset is of a connection of which that was not the end.
+        wire.send(CLIENT, ACK, 103, 501, b"cd");
+        assert_eq!(wire.conversations(), [(0, 1), (0, 7)]);
+        assert_eq!(wire.end(), [told, "from 10 of 1, no syn; client 0 cd; open at 10"]);
+    }
+
+    #[test]
+    fn what_is_over_counts_in_each_file_in_which_it_is_seen() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 101, 501, b"a").send(CLIENT, RST, 102, 0, b"").seconds_pass(6);
+        wire.send_on(2, CLIENT, SYN, 1, 0, b"");
+        assert_eq!(wire.states(), ["silent", "past"]);
+        wire.next_file();
+        wire.send(SERVER, RST, 501, 0, b"").send(SERVER, RST, 501, 0, b"");
+        assert_eq!(wire.conversations(), [(0, 1), (0, 6), (1, 1)]);
+    }
+
+    #[test]
     fn newer_connection_on_the_same_ports_is_not_ended_with_the_older_one() {
         let mut wire = Wire::default();
         wire.open().send(CLIENT, ACK, 101, 501, b"a").send(CLIENT, RST, 102, 0, b"");
@@ -905,5 +983,20 @@ mod tests {
         let rest = wire.end().split_off(ended);
         assert!(rest.contains(&"from 1 of 1, no syn; client 0 a; client 1 b; open at 16385".to_owned()));
         assert_eq!(rest.len(), limits::FLOWS_PER_SHARD / 2);
+    }
+
+    #[test]
+    fn what_is_over_counts_among_too_many_flows() {
+        let mut wire = Wire::default();
+        for client in 0..limits::FLOWS_PER_SHARD as u16 {
+            wire.send_on(client, CLIENT, ACK, 1, 1, b"a").send_on(client, SERVER, ACK, 1, 2, b"b");
+            wire.send_on(client, CLIENT, RST, 2, 1, b"");
+        }
+        wire.seconds_pass(6).send_on(0, CLIENT, ACK, 2, 1, b"");
+        assert_eq!((wire.table.flows.len(), wire.table.past.len()), (0, limits::FLOWS_PER_SHARD));
+        wire.send_on(60_000, CLIENT, ACK, 1, 1, b"new");
+        let oldest = wire.table.past.iter().map(|past| past.last_seen().1.number()).min();
+        assert_eq!((wire.states().len(), oldest), (limits::FLOWS_PER_SHARD / 2, Some(1)));
+        assert_eq!(wire.end().len(), limits::FLOWS_PER_SHARD + 1);
     }
 }

@@ -16,7 +16,7 @@ use super::{Application, EndKind, FlowEnd, FlowSpan, FlowStart, Interest, Sequen
 pub(super) struct Flow<A> {
     pub(super) start: FlowStart,
     /// Per direction, one less than the sequence number of the first byte; `None` while nothing is known of it.
-    initial: [Option<SequenceNumber>; 2],
+    pub(super) initial: [Option<SequenceNumber>; 2],
     /// Per direction, the network that it was captured in; `None` while no segment of it was seen.
     pub(super) scopes: [Option<u32>; 2],
     pub(super) end: Option<Box<Ending>>,
@@ -25,23 +25,32 @@ pub(super) struct Flow<A> {
     pub(super) file: u32,
     /// The last packet that was looked into.
     last: PacketId,
-    last_time: Timestamp,
+    pub(super) last_time: Timestamp,
     /// The files in which the conversation was counted, the latest ones; `None` while there is one only.
-    files: Option<Box<Files>>,
+    pub(super) files: Option<Box<Files>>,
     /// Segments were left out since the last one that was looked into, or none was seen yet.
     left_out: bool,
     pub(super) state: State<A>,
 }
 
 /// Several files that hold packets of one conversation.
-struct Files(Vec<u32>);
+pub(super) struct Files(Vec<u32>);
 
 /// What became of a flow; the diagram is that of the table.
 pub(super) enum State<A> {
     Silent,
     Live(Box<Live<A>>),
     Ignored,
-    Finished,
+    Finished(Finished),
+}
+
+/// What is known of a connection that is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Finished {
+    /// It was looked into to its end. Per direction, the sequence number that would have come next.
+    At([SequenceNumber; 2]),
+    /// It was ignored.
+    Somewhere,
 }
 
 /// Whether a segment belongs to the connection that its addresses and ports name.
@@ -53,6 +62,35 @@ pub(super) enum Reuse {
     NewConversation,
     /// It is of another one, whose SYN is not in the capture; Wireshark counts it to the same conversation.
     SameConversation,
+}
+
+impl Reuse {
+    /// What a SYN says, in a direction that began after `known`; `None` of other segments.
+    pub(super) fn by_syn(known: Option<SequenceNumber>, has_ended: bool, segment: &Segment) -> Option<Self> {
+        let differs = known.is_some_and(|initial| initial != SequenceNumber(segment.sequence));
+        segment.flags.has(Flags::SYN).then(|| match (differs, segment.flags.has(Flags::ACK)) {
+            (true, false) => Self::NewConversation,
+            (true, true) if has_ended => Self::SameConversation,
+            _ => Self::None,
+        })
+    }
+}
+
+impl Finished {
+    /// What a segment says that is no SYN. Bytes that were seen before are sent again where an end of the connection was
+    /// not told that it is over; others are of another connection.
+    pub(super) fn reuse(&self, segment: &Segment) -> Reuse {
+        let length = i64::from(segment.payload.end) - i64::from(segment.payload.start);
+        match self {
+            Self::At(next) if length > 0 => {
+                let begin = SequenceNumber(segment.sequence).after(next[index(segment.direction)]);
+                let end = begin + length + i64::from(segment.cut);
+                let again = begin >= -i64::from(limits::STRAGGLER_BYTES) && end <= 0;
+                if again { Reuse::None } else { Reuse::SameConversation }
+            }
+            Self::At(_) | Self::Somewhere => Reuse::None,
+        }
+    }
 }
 
 /// Whether a connection that ended at `ended_at` has lingered by `now`.
@@ -126,7 +164,12 @@ impl<A: Application> Flow<A> {
     /// Whether it is still there only for segments that come late, and has been for long enough by `now`.
     pub(super) fn has_lingered(&self, now: Timestamp) -> bool {
         let over = self.end.as_ref().and_then(|ending| ending.over);
-        self.is_live() && over.is_some_and(|over| is_long_ago(over, now))
+        matches!(self.state, State::Live(_) | State::Ignored) && over.is_some_and(|over| is_long_ago(over, now))
+    }
+
+    /// Whether it has lingered by `now`, or was told to have already.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        matches!(self.state, State::Finished(_)) || self.has_lingered(now)
     }
 
     /// Whether no segment of it was captured, but only quoted ones.
@@ -163,11 +206,7 @@ impl<A: Application> Flow<A> {
 
     /// Whether a FIN or a RST was seen. What is finished has ended: how is not kept.
     const fn has_ended(&self) -> bool {
-        self.end.is_some() || matches!(self.state, State::Finished)
-    }
-
-    pub(super) const fn is_live(&self) -> bool {
-        matches!(self.state, State::Live(_))
+        self.end.is_some() || matches!(self.state, State::Finished(_))
     }
 
     /// Whether a segment of the direction that was not seen yet acknowledges about what was seen of the other one.
@@ -180,22 +219,16 @@ impl<A: Application> Flow<A> {
     }
 
     pub(super) fn reuse(&self, segment: &Segment) -> Reuse {
-        let sequence = SequenceNumber(segment.sequence);
         let known = self.initial[index(segment.direction)];
-        if segment.flags.has(Flags::SYN) {
-            let differs = known.is_some_and(|initial| initial != sequence);
-            return match (differs, segment.flags.has(Flags::ACK)) {
-                (true, false) => Reuse::NewConversation,
-                (true, true) if self.has_ended() => Reuse::SameConversation,
-                _ => Reuse::None,
-            };
+        if let Some(reuse) = Reuse::by_syn(known, self.has_ended(), segment) {
+            return reuse;
         }
         if segment.payload.is_empty() {
             return Reuse::None;
         }
         let live = match &self.state {
             State::Live(live) => live,
-            State::Finished => return Reuse::SameConversation,
+            State::Finished(finished) => return finished.reuse(segment),
             State::Silent | State::Ignored => return Reuse::None,
         };
         if live.is_of_another_connection(segment, self.end.as_ref().is_some_and(|ending| ending.is_reset())) {
@@ -329,7 +362,7 @@ impl<A: Application> Flow<A> {
     }
 
     fn note_end(&mut self, segment: &Segment, ended: &mut VecDeque<(Timestamp, FlowKey)>) {
-        if matches!(self.state, State::Finished) {
+        if matches!(self.state, State::Finished(_)) {
             return;
         }
         let reset = segment.flags.has(Flags::RST);
@@ -366,13 +399,18 @@ impl<A: Application> Flow<A> {
         self.state = State::Live(Box::new(Live::new(&self.start, self.initial)));
     }
 
-    /// The connection is over; its entry stays, so that late segments do not look like a new conversation.
+    /// The connection is over; what tells late segments from a new conversation stays.
     pub(super) fn close(&mut self, output: &mut A::Output) {
-        let state = std::mem::replace(&mut self.state, State::Finished);
-        if let State::Live(live) = state {
-            let span = FlowSpan { first: self.start.packet, last: self.last, scopes: self.scopes };
-            live.finish(self.end.take().map(|ending| *ending), span, self.last_time, output);
-        }
+        let ending = self.end.take().map(|ending| *ending);
+        let finished = match std::mem::replace(&mut self.state, State::Silent) {
+            State::Live(live) => {
+                let span = FlowSpan { first: self.start.packet, last: self.last, scopes: self.scopes };
+                Finished::At(live.finish(ending, span, self.last_time, output))
+            }
+            State::Silent | State::Ignored => Finished::Somewhere,
+            State::Finished(finished) => finished,
+        };
+        self.state = State::Finished(finished);
     }
 
     pub(super) fn finish(mut self, output: &mut A::Output) {
