@@ -1,9 +1,9 @@
 //! The top-level loop: captures in, everything that tables are made of out.
 //!
 //! ```text
-//!   captures ──batches──▶ pipeline: pieces ─▶ shards ──▶ records ──▶ order, causes ──▶ Analysis
-//!      ▲    (the next ones are read and decoded meanwhile) │
-//!      └────── once more, with all secrets, if some of ────┘
+//!   captures ──▶ pipeline: portions ─▶ shards ─▶ records ──▶ order, causes ──▶ Analysis
+//!      ▲  (the next ones are read and decoded meanwhile) │
+//!      └───── once more, with all secrets, if some of ───┘
 //!            those that were needed came too late
 //! ```
 //!
@@ -24,20 +24,20 @@ use crate::flow::{PacketId, Timestamp};
 use crate::tls::Secrets;
 
 mod connections;
+mod contents;
 mod feed;
 mod filter;
 mod jobs;
-mod piece;
 mod pipeline;
+mod portion;
 mod reader;
 #[cfg(test)]
 mod several_tests;
 mod tls_endpoints;
-mod work;
 
 use connections::Order;
 use pipeline::Outcome;
-use reader::{Reader, Remains};
+use reader::Reader;
 
 pub use connections::Connections;
 pub use filter::{Filter, Host};
@@ -177,13 +177,12 @@ fn pass(
 
 /// All connections are known: in order, and each with what the others tell of it.
 fn analysis_of(outcome: Outcome, options: &Options) -> Analysis {
-    let Outcome { read, connections: mut stores, mut tls_failures, conversations, mut locked } = outcome;
-    let Remains { files, undecoded_packets, secrets } = read;
+    let Outcome { connections: mut stores, mut tls_failures, mut locked, secrets, .. } = outcome;
     locked.sort_unstable();
     locked.dedup();
     stores.push(tls_endpoints::failed(&stores, &tls_failures, &options.websocket_servers));
-    let order = if files.len() > 1 { Order::Time } else { Order::Packet };
-    let captures = analysed_captures(files, undecoded_packets, conversations);
+    let order = if outcome.files.len() > 1 { Order::Time } else { Order::Packet };
+    let captures = analysed_captures(outcome.files, outcome.undecoded_packets, outcome.conversations);
     let seen = Mutex::new(Seen { captures, common: cause::Gathering::default() });
     let mut connections = Connections::gather(stores, order, |record| {
         let wanted = options.filter.wants_connection(record);

@@ -43,15 +43,12 @@ pub const DIRECTORY_DEPTH: usize = 64;
 
 // Packets.
 
-/// Packets of a batch that one thread decodes at once: a few dozen microseconds of work.
-pub const PIECE_PACKETS: usize = 1024;
-
 /// Batches that the flow tables take at once. The more there are, the more packets of a flow follow each other while what is
 /// known of it is in the cache, and the fewer bytes of packets are still there themselves.
 pub const BATCHES_AT_ONCE: usize = 4;
 
 /// Such sets of batches that are under way at once: one is read while another is taken.
-pub const WORK_AT_ONCE: usize = 2;
+pub const SETS_UNDER_WAY: usize = 2;
 
 /// Headers before TCP that a packet may have, tags and tunnels included. Two tunnels, each with tags and labels, have
 /// about fifteen; more is a packet made to keep us busy.

@@ -1,46 +1,43 @@
 //! Hands what batches hold of a shard to its flow table.
 //!
-//! In come the batches' pieces, each in the order of capture; out goes everything of the shard, in groups of flows, and in
+//! In come batches and what they hold, each in the order of capture; out goes everything of the shard, in groups of flows, and in
 //! each group in the order of capture. So segments of a flow follow each other as a rule, and what is known of it is looked
 //! up once for some of them, and stays in the cache from one to the next.
 
-use crate::capture::Batch;
 use crate::connection::Connection;
 use crate::limits;
 use crate::tcp::{Captured, Content, FlowTable};
 
+use super::contents::{Found, Located};
 use super::filter::Filter;
-use super::piece::{Found, Located, Piece};
-use super::work::Portion;
+use super::portion::Portion;
 
 /// Hands what `portions` hold of `shard` to its `table`.
 pub(super) fn feed(portions: &[Portion], shard: usize, table: &mut FlowTable<Connection>, filter: &Filter) {
-    let all = portions.iter().flat_map(|portion| portion.of_shard(shard));
+    let all = portions.iter().flat_map(|portion| portion.contents.of_shard(shard));
     let mut order = Order::of(all.map(|located| located.group));
     let mut grouped = Vec::new();
     for portion in portions {
-        for piece in portion.pieces() {
-            for located in piece.of_shard(shard) {
-                let captured = captured(located, piece, &portion.batch, filter);
-                if grouped.is_empty() {
-                    // Until each place has its own.
-                    grouped.resize(order.length, captured);
-                }
-                if let Some(place) = grouped.get_mut(order.next(located.group)) {
-                    *place = captured;
-                }
+        for located in portion.contents.of_shard(shard) {
+            let captured = captured(located, portion, filter);
+            if grouped.is_empty() {
+                // Until each place has its own.
+                grouped.resize(order.length, captured);
+            }
+            if let Some(place) = grouped.get_mut(order.next(located.group)) {
+                *place = captured;
             }
         }
     }
     table.take(&grouped);
 }
 
-/// What `located` is, which is of `piece` and that of `batch`.
+/// What `located` is, which is of `portion`.
 #[inline(always)]
-fn captured<'a>(located: &'a Located, piece: &'a Piece, batch: &'a Batch, filter: &Filter) -> Captured<'a> {
+fn captured<'a>(located: &'a Located, portion: &'a Portion, filter: &Filter) -> Captured<'a> {
     let content = match &located.found {
         Found::Segment(segment) if filter.wants_segment(&segment.key, located.time) => {
-            Content::Segment(segment, piece.tcp_of(located, segment, batch))
+            Content::Segment(segment, portion.contents.tcp_of(located, segment, &portion.batch))
         }
         Found::Segment(segment) => Content::LeftOut(segment),
         Found::Quoted(quoted) => Content::Quoted(quoted),

@@ -1,62 +1,39 @@
-//! Reads the captures, one piece of work after the other, and keeps what is known of them by then.
+//! Reads the captures, one portion after the other.
 //!
-//! In come the captures; out goes [`Work`], with the TLS secrets that were found up to it. What was counted of each file is
-//! asked for in the end.
+//! In come the captures; out go portions, with the TLS secrets that were found up to each.
 
 use std::sync::Arc;
 
 use crate::capture::{CaptureFile, Captures};
-use crate::flow::PacketId;
-use crate::packet::Fragments;
 use crate::tls::Secrets;
 
 use super::Progress;
-use super::work::Work;
+use super::portion::Portion;
 
 /// What reading needs.
 pub(super) struct Reader<'a> {
     captures: Captures,
-    fragments: Fragments,
     /// All that are known.
     secrets: Arc<Secrets>,
-    /// Whether they were told with the work before.
+    /// Whether they were told with a portion before.
     told: bool,
-    /// By the index of each file.
-    undecoded_packets: Vec<u64>,
     progress: &'a mut (dyn FnMut(Progress) + Send),
-}
-
-/// What reading leaves.
-pub(super) struct Remains {
-    pub(super) files: Vec<CaptureFile>,
-    /// Of each file, by its index; those behind the last one that has any may be missing.
-    pub(super) undecoded_packets: Vec<u64>,
-    /// All secrets that are known by now.
-    pub(super) secrets: Arc<Secrets>,
 }
 
 impl<'a> Reader<'a> {
     /// `secrets` are known from the beginning. `progress` is called whenever something was read.
     pub(super) fn new(captures: Captures, secrets: &Secrets, progress: &'a mut (dyn FnMut(Progress) + Send)) -> Self {
-        Self {
-            captures,
-            fragments: Fragments::default(),
-            secrets: Arc::new(secrets.clone()),
-            told: false,
-            undecoded_packets: Vec::new(),
-            progress,
-        }
+        Self { captures, secrets: Arc::new(secrets.clone()), told: false, progress }
     }
 
-    /// Fills `work` with what comes next; `false` if nothing does.
-    pub(super) fn read(&mut self, work: &mut Work) -> bool {
-        if !work.read(&mut self.captures, &mut self.fragments) {
+    /// Fills `portion` with what comes next; `false` if nothing does.
+    pub(super) fn read(&mut self, portion: &mut Portion) -> bool {
+        if !portion.read(&mut self.captures) {
             return false;
         }
         self.learn();
-        work.secrets = (!self.told).then(|| Arc::clone(&self.secrets));
+        portion.secrets = (!self.told).then(|| Arc::clone(&self.secrets));
         self.told = true;
-        work.undecoded().for_each(|packet| self.count_undecoded(packet));
         (self.progress)(Progress { bytes: self.captures.bytes_read(), total: self.captures.bytes_total() });
         true
     }
@@ -74,18 +51,9 @@ impl<'a> Reader<'a> {
         (self.secrets, self.told) = (Arc::new(secrets), false);
     }
 
-    fn count_undecoded(&mut self, packet: PacketId) {
-        let file = packet.file() as usize;
-        if self.undecoded_packets.len() <= file {
-            self.undecoded_packets.resize(file + 1, 0);
-        }
-        self.undecoded_packets[file] += 1;
-    }
-
-    /// Nothing more is read.
-    pub(super) fn finish(mut self) -> Remains {
+    /// Nothing more is read: what became of each file, and all secrets that are known by now.
+    pub(super) fn finish(mut self) -> (Vec<CaptureFile>, Arc<Secrets>) {
         self.learn();
-        let Self { captures, undecoded_packets, secrets, .. } = self;
-        Remains { files: captures.into_files(), undecoded_packets, secrets }
+        (self.captures.into_files(), self.secrets)
     }
 }

@@ -1,21 +1,25 @@
-//! A part of a batch: its packets in, decoded by one thread; what they hold of TCP out, to each shard its own.
+//! What the packets of a batch hold of TCP: the batch in; to each shard its own out.
+
+use std::mem;
 
 use crate::capture::{Batch, Packet};
 use crate::flow::{FlowKey, PacketId, Timestamp};
 use crate::limits;
 use crate::packet::{self, Datagram, Decoded, Fragment, Quoted, Segment};
 
-/// A part of a batch that one thread decodes, and what it found. Used again and again, so that nothing is allocated for
-/// a packet.
-pub(super) struct Piece {
+/// What the packets of a batch hold of TCP. Used again and again, so that nothing is allocated for a packet.
+///
+/// All that a batch holds of a shard stands together: the longer the run, the sooner it is there when it is read, maybe by
+/// another core.
+pub(super) struct Contents {
     /// By shard, in order of capture.
     segments: Box<[Vec<Located>; limits::SHARDS]>,
     /// With the batch's packets that hold them.
-    pub(super) fragments: Vec<(usize, Fragment)>,
+    fragments: Vec<(usize, Fragment)>,
     /// Datagrams that fragments have made whole.
     datagrams: Vec<Datagram>,
     /// Which of the batch's packets could not be decoded.
-    pub(super) undecoded: Vec<usize>,
+    undecoded: Vec<usize>,
 }
 
 /// Something of TCP and where it is. As small as can be, since each packet's is written by one stage and read by the next,
@@ -27,7 +31,7 @@ pub(super) struct Located {
     pub(super) time: Timestamp,
     /// Which of its batch's packets it is; of one that came in fragments, the one that made it whole.
     packet: u32,
-    /// Which of its piece's datagrams holds it, if it came in fragments; else [`NO_DATAGRAM`]. A piece has far fewer.
+    /// Which of its batch's datagrams holds it, if it came in fragments; else [`NO_DATAGRAM`]. A batch has fewer.
     datagram: u16,
     /// Its flow's group within the shard, below [`limits::FLOW_GROUPS`].
     pub(super) group: u16,
@@ -40,8 +44,8 @@ pub(super) enum Found {
     Quoted(Quoted),
 }
 
-impl Piece {
-    pub(super) fn new() -> Self {
+impl Default for Contents {
+    fn default() -> Self {
         Self {
             segments: Box::new([const { Vec::new() }; limits::SHARDS]),
             fragments: Vec::new(),
@@ -49,14 +53,22 @@ impl Piece {
             undecoded: Vec::new(),
         }
     }
+}
 
-    /// Decodes `packets`, the first of which is the batch's packet number `first`, from 0.
-    #[inline(never)]
-    pub(super) fn decode(&mut self, batch: &Batch, packets: &[Packet], first: usize) {
-        self.undecoded.clear();
-        self.datagrams.clear();
+impl Contents {
+    /// Empties it.
+    pub(super) fn clear(&mut self) {
         self.segments.iter_mut().for_each(Vec::clear);
-        for (packet, captured) in (first..).zip(packets) {
+        self.fragments.clear();
+        self.datagrams.clear();
+        self.undecoded.clear();
+    }
+
+    /// Decodes the packets of `batch`.
+    #[inline(never)]
+    pub(super) fn decode(&mut self, batch: &Batch) {
+        self.clear();
+        for (packet, captured) in batch.packets().iter().enumerate() {
             let bytes = batch.bytes_of(captured);
             match packet::most_usual(captured.link_type, bytes, captured.original) {
                 Some(segment) => self.push_segment(segment, batch, captured, packet),
@@ -117,6 +129,16 @@ impl Piece {
         let shard = &mut self.segments[shard];
         let place = shard.partition_point(|other| other.packet <= packet);
         shard.insert(place, Located { found, id, time, packet, datagram, group });
+    }
+
+    /// What came in fragments, with the batch's packets that hold it; no longer here.
+    pub(super) fn take_fragments(&mut self) -> Vec<(usize, Fragment)> {
+        mem::take(&mut self.fragments)
+    }
+
+    /// Which of the batch's packets could not be decoded.
+    pub(super) fn undecoded(&self) -> &[usize] {
+        &self.undecoded
     }
 
     /// What it holds of `shard`, in the order of capture.
