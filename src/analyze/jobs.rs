@@ -11,7 +11,6 @@
 //! thing goes on with whatever is there.
 
 use std::collections::VecDeque;
-use std::mem;
 use std::sync::Arc;
 
 use crate::limits;
@@ -217,8 +216,8 @@ impl<P: Default, T> Jobs<P, T> {
     }
 
     /// The tables, of which none is at work any more.
-    pub(super) fn into_tables(mut self) -> impl Iterator<Item = T> {
-        mem::take(&mut self.shards).into_iter().filter_map(|shard| shard.table)
+    pub(super) fn into_tables(self) -> impl Iterator<Item = T> {
+        self.shards.into_iter().filter_map(|shard| shard.table)
     }
 }
 
@@ -230,6 +229,8 @@ impl<P, T> Shard<P, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::mem;
+
     use proptest::collection::vec;
     use proptest::prelude::*;
 
