@@ -352,6 +352,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_first_is_taken_first() {
+        let (mut jobs, mut read, mut taken) = (jobs(2), 0, Vec::new());
+        while read < 8 || !jobs.sets.is_empty() {
+            let job = jobs.next(0).unwrap();
+            assert!(!matches!(job, Job::Take(..)), "there is room for both sets");
+            done(&mut jobs, job, &mut read, (8, MEBIBYTE));
+        }
+        for turn in 0..2 * SHARDS {
+            let Some(Job::Take(shard, table, set)) = jobs.next(1 + turn % 3) else { panic!("something waits") };
+            taken.push(set[0]);
+            done(&mut jobs, Job::Take(shard, table, set), &mut read, (8, MEBIBYTE));
+        }
+        assert_eq!(taken, [1, 1, 1, 1, 1, 5, 5, 5, 5, 5]);
+    }
+
+    #[test]
     fn a_thread_goes_on_with_its_own_shards() {
         let (mut jobs, mut read) = (jobs(3), 0);
         for _ in 0..3 {

@@ -5,10 +5,11 @@
 //! is something new. A capture can hold a million of them, so they are small.
 
 use crate::flow::{FlowKey, PacketId, Timestamp};
+use crate::limits;
 use crate::packet::Segment;
 
 use super::live::index;
-use super::tracked::{Finished, Flow, Reuse, State};
+use super::tracked::{Flow, Reuse, State};
 use super::{Application, SequenceNumber};
 
 /// A connection that is over.
@@ -22,6 +23,15 @@ pub(super) struct Past {
     file: u32,
     conversation: PacketId,
     last_time: Timestamp,
+}
+
+/// What is known of a connection that is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Finished {
+    /// It was looked into to its end. Per direction, the sequence number that would have come next.
+    At([SequenceNumber; 2]),
+    /// It was ignored.
+    Somewhere,
 }
 
 impl Past {
@@ -75,6 +85,23 @@ impl Past {
     /// When it was last seen, and what tells it from others at that time.
     pub(super) const fn last_seen(&self) -> (Timestamp, PacketId) {
         (self.last_time, self.conversation)
+    }
+}
+
+impl Finished {
+    /// What a segment says that is no SYN. Bytes that were seen before are sent again where an end of the connection was
+    /// not told that it is over; others are of another connection.
+    pub(super) fn reuse(&self, segment: &Segment) -> Reuse {
+        let length = i64::from(segment.payload.end) - i64::from(segment.payload.start);
+        match self {
+            Self::At(next) if length > 0 => {
+                let begin = SequenceNumber(segment.sequence).after(next[index(segment.direction)]);
+                let end = begin + length + i64::from(segment.cut);
+                let again = begin >= -i64::from(limits::STRAGGLER_BYTES) && end <= 0;
+                if again { Reuse::None } else { Reuse::SameConversation }
+            }
+            Self::At(_) | Self::Somewhere => Reuse::None,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::packet::{Flags, Quoted, Segment};
 
 use super::checksum::{Experience, checksum};
 use super::live::{Ending, Live, index};
+use super::past::Finished;
 use super::{Application, EndKind, FlowEnd, FlowSpan, FlowStart, Interest, SequenceNumber};
 
 /// A flow, whatever became of it.
@@ -44,15 +45,6 @@ pub(super) enum State<A> {
     Finished(Finished),
 }
 
-/// What is known of a connection that is over.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Finished {
-    /// It was looked into to its end. Per direction, the sequence number that would have come next.
-    At([SequenceNumber; 2]),
-    /// It was ignored.
-    Somewhere,
-}
-
 /// Whether a segment belongs to the connection that its addresses and ports name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reuse {
@@ -73,23 +65,6 @@ impl Reuse {
             (true, true) if has_ended => Self::SameConversation,
             _ => Self::None,
         })
-    }
-}
-
-impl Finished {
-    /// What a segment says that is no SYN. Bytes that were seen before are sent again where an end of the connection was
-    /// not told that it is over; others are of another connection.
-    pub(super) fn reuse(&self, segment: &Segment) -> Reuse {
-        let length = i64::from(segment.payload.end) - i64::from(segment.payload.start);
-        match self {
-            Self::At(next) if length > 0 => {
-                let begin = SequenceNumber(segment.sequence).after(next[index(segment.direction)]);
-                let end = begin + length + i64::from(segment.cut);
-                let again = begin >= -i64::from(limits::STRAGGLER_BYTES) && end <= 0;
-                if again { Reuse::None } else { Reuse::SameConversation }
-            }
-            Self::At(_) | Self::Somewhere => Reuse::None,
-        }
     }
 }
 
