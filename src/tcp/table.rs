@@ -146,14 +146,17 @@ impl<A: Application> FlowTable<A> {
             self.follow(place, segment, tcp, packet, time);
             return Some(place);
         }
-        let place = place_in_network(&self.flows, hash, segment);
-        if place.is_none() && self.is_late(hash, segment, packet, time) {
-            return None;
+        let mut place = place_in_network(&self.flows, hash, segment);
+        if place.is_none()
+            && let Ok(mut past) = self.past.find_entry(hash, |past| past.is_in_network_of(segment))
+        {
+            if past.get_mut().takes_late(segment, packet, time) {
+                return None;
+            }
+            let (past, _) = past.remove();
+            place = Some(self.insert(hash, past.into_flow()));
         }
-        // It may be of one that was over and is a flow again.
-        let place = place
-            .or_else(|| place_in_network(&self.flows, hash, segment))
-            .or_else(|| place_elsewhere(&self.flows, hash, segment));
+        let place = place.or_else(|| place_elsewhere(&self.flows, hash, segment));
         match place {
             Some(place) => self.follow(place, segment, tcp, packet, time),
             None => self.begin(hash, segment, tcp, packet, time),
@@ -161,22 +164,11 @@ impl<A: Application> FlowTable<A> {
         place
     }
 
-    /// Whether a segment is of a connection that is over, and nothing new. If it is something new, that is a flow again.
-    fn is_late(&mut self, hash: u64, segment: &Segment, packet: PacketId, time: Timestamp) -> bool {
-        let Ok(mut past) = self.past.find_entry(hash, |past| past.is_in_network_of(segment)) else { return false };
-        if past.get_mut().takes_late(segment, packet, time) {
-            return true;
-        }
-        let (past, _) = past.remove();
-        self.insert(hash, Box::new(past.into_flow()));
-        false
-    }
-
     /// The first segment of a flow.
     fn begin(&mut self, hash: u64, segment: &Segment, tcp: Option<&[u8]>, packet: PacketId, time: Timestamp) {
         self.make_room();
         self.conversations.push(packet);
-        let mut flow = Box::new(Flow::new(segment, packet, time, packet));
+        let mut flow = Flow::new(segment, packet, time, packet);
         flow.take(segment, tcp, packet, time, &mut self.output, &mut self.ended);
         self.insert(hash, flow);
     }
@@ -198,20 +190,22 @@ impl<A: Application> FlowTable<A> {
         flow.take(segment, tcp, packet, time, &mut self.output, &mut self.ended);
     }
 
-    fn insert(&mut self, hash: u64, flow: Box<Flow<A>>) {
+    /// Returns the place of `flow` from now on.
+    fn insert(&mut self, hash: u64, flow: Flow<A>) -> usize {
         let hasher = &self.hasher;
-        self.flows.insert_unique(hash, flow, |flow| hasher.hash_one(flow.start.key));
+        self.flows.insert_unique(hash, Box::new(flow), |flow| hasher.hash_one(flow.start.key)).bucket_index()
     }
 
     fn quoted(&mut self, quoted: &Quoted, hash: u64, packet: PacketId, time: Timestamp) {
         // In any network: the error travels against the segment, and maybe in another one.
-        if self.flows.find(hash, |flow| flow.start.key == quoted.key).is_none()
+        let mut place = self.flows.find_bucket_index(hash, |flow| flow.start.key == quoted.key);
+        if place.is_none()
             && let Ok(past) = self.past.find_entry(hash, |past| past.key == quoted.key)
         {
             let (past, _) = past.remove();
-            self.insert(hash, Box::new(past.into_flow()));
+            place = Some(self.insert(hash, past.into_flow()));
         }
-        if let Some(flow) = self.flows.find_mut(hash, |flow| flow.start.key == quoted.key) {
+        if let Some(flow) = place.and_then(|place| self.flows.get_bucket_mut(place)) {
             if flow.enters(packet.file()) || flow.is_reused_by(quoted) {
                 self.conversations.push(packet);
             }
@@ -220,7 +214,7 @@ impl<A: Application> FlowTable<A> {
         }
         self.make_room();
         self.conversations.push(packet);
-        self.insert(hash, Box::new(Flow::unseen(quoted.key, packet, time)));
+        self.insert(hash, Flow::unseen(quoted.key, packet, time));
     }
 
     /// The first packets of the conversations that began since the last call, in order.
@@ -242,7 +236,8 @@ impl<A: Application> FlowTable<A> {
         while let Some((_, key)) = self.ended.pop_front_if(|(ended_at, _)| is_long_ago(*ended_at, now)) {
             let hash = self.hasher.hash_one(key);
             // The ports may be in use again: then the newer connection has an end of its own, or none yet.
-            let Ok(mut flow) = self.flows.find_entry(hash, |flow| flow.start.key == key && flow.is_over(now)) else {
+            let is_over = |flow: &Flow<A>| flow.has_lingered(now) || Past::of(flow).is_some();
+            let Ok(mut flow) = self.flows.find_entry(hash, |flow| flow.start.key == key && is_over(flow)) else {
                 continue;
             };
             flow.get_mut().close(&mut self.output);
@@ -928,6 +923,28 @@ mod tests {
         wire.next_file();
         wire.send(SERVER, RST, 501, 0, b"").send(SERVER, RST, 501, 0, b"");
         assert_eq!(wire.conversations(), [(0, 1), (0, 6), (1, 1)]);
+    }
+
+    #[test]
+    fn what_is_quoted_of_a_connection_that_is_over_is_no_new_conversation() {
+        let mut wire = Wire::default();
+        wire.open().send(CLIENT, ACK, 101, 501, b"a").send(CLIENT, RST, 102, 0, b"").seconds_pass(6);
+        wire.send_on(2, CLIENT, SYN, 1, 0, b"");
+        assert_eq!((wire.states(), wire.conversations()), (vec!["silent", "past"], vec![(0, 1), (0, 6)]));
+        let key = wire.table.past.iter().map(|past| past.key).next().unwrap();
+        let mut quote = |number, flags, sequence| {
+            let quoted = Quoted { key, direction: CLIENT, flags: Flags(flags), sequence };
+            let content = Content::Quoted(&quoted);
+            wire.table.take(&[Captured {
+                content,
+                packet: PacketId::new(0, number),
+                time: Timestamp::from_nanos(wire.now),
+            }]);
+            wire.conversations()
+        };
+        assert_eq!(quote(7, ACK, 101), []);
+        assert_eq!(quote(8, SYN, 100), []);
+        assert_eq!(quote(9, SYN, 9_000), [(0, 9)]);
     }
 
     #[test]

@@ -142,11 +142,6 @@ impl<A: Application> Flow<A> {
         matches!(self.state, State::Live(_) | State::Ignored) && over.is_some_and(|over| is_long_ago(over, now))
     }
 
-    /// Whether it has lingered by `now`, or was told to have already.
-    pub(super) fn is_over(&self, now: Timestamp) -> bool {
-        matches!(self.state, State::Finished(_)) || self.has_lingered(now)
-    }
-
     /// Whether no segment of it was captured, but only quoted ones.
     pub(super) const fn is_unseen(&self) -> bool {
         matches!(self.scopes, [None, None])
